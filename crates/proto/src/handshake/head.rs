@@ -1,0 +1,235 @@
+//! HTTP/1.1 heads: writing requests, collecting and parsing what comes back.
+
+use serde::{Deserialize, Serialize};
+
+use crate::Violation;
+
+/// Heads with more fields than this are not parsed.
+const MAX_FIELDS: usize = 256;
+
+/// One header field, as it stood on the wire.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Field {
+    /// The name, in the case it had.
+    pub name: String,
+    /// The value without the white space around it.
+    pub value: Vec<u8>,
+}
+
+/// A request head: what is to be sent, or what was read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RequestHead {
+    /// The method, `GET` for an opening handshake.
+    pub method: String,
+    /// The request target: path and query.
+    pub target: String,
+    /// What stands after `HTTP/`.
+    pub version: String,
+    /// The fields in order.
+    pub fields: Vec<Field>,
+}
+
+/// A response head that was read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ResponseHead {
+    /// The minor version of `HTTP/1.x`.
+    pub minor_version: u8,
+    /// The status code.
+    pub status: u16,
+    /// The reason phrase.
+    pub reason: String,
+    /// The fields in order.
+    pub fields: Vec<Field>,
+}
+
+impl RequestHead {
+    /// The head of an opening handshake without any field.
+    pub fn get(target: impl Into<String>) -> Self {
+        Self {
+            method: "GET".to_owned(),
+            target: target.into(),
+            version: "1.1".to_owned(),
+            fields: Vec::new(),
+        }
+    }
+
+    /// Adds a field at the end.
+    #[must_use]
+    pub fn with(mut self, name: &str, value: impl AsRef<[u8]>) -> Self {
+        self.fields.push(Field { name: name.to_owned(), value: value.as_ref().to_vec() });
+        self
+    }
+
+    /// Removes all fields of that name.
+    #[must_use]
+    pub fn without(mut self, name: &str) -> Self {
+        self.fields.retain(|field| !field.name.eq_ignore_ascii_case(name));
+        self
+    }
+
+    /// The head's octets, exactly as the parts say; nothing is checked.
+    pub fn encode(&self) -> Vec<u8> {
+        let mut out =
+            format!("{} {} HTTP/{}\r\n", self.method, self.target, self.version).into_bytes();
+        encode_fields(&self.fields, &mut out);
+        out
+    }
+
+    /// Values of all fields of that name, in order.
+    pub fn values<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
+        values(&self.fields, name)
+    }
+}
+
+impl ResponseHead {
+    /// Values of all fields of that name, in order.
+    pub fn values<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
+        values(&self.fields, name)
+    }
+}
+
+/// Collects the octets of one HTTP head, however they arrive, up to a limit.
+#[derive(Debug)]
+pub struct HeadReader {
+    octets: Vec<u8>,
+    limit: usize,
+}
+
+impl HeadReader {
+    /// A reader that gives up after `limit` octets without an empty line.
+    pub fn new(limit: usize) -> Self {
+        Self { octets: Vec::new(), limit }
+    }
+
+    /// Everything kept so far.
+    pub fn octets(&self) -> &[u8] {
+        &self.octets
+    }
+
+    /// Takes octets up to the end of the head. Returns how many were taken, and whether the head
+    /// is complete. An error names why no head can come of it; the octets kept stay readable.
+    pub fn push(&mut self, input: &[u8]) -> Result<(usize, bool), Violation> {
+        let before = self.octets.len();
+        let room = self.limit - before;
+        self.octets.extend_from_slice(&input[..input.len().min(room)]);
+        // The end may straddle two reads.
+        let from = before.saturating_sub(3);
+        let end = self.octets[from..].windows(4).position(|four| four == b"\r\n\r\n");
+        if let Some(at) = end {
+            self.octets.truncate(from + at + 4);
+            return Ok((self.octets.len() - before, true));
+        }
+        if input.len() > room {
+            return Err(Violation::HeadTooLong);
+        }
+        Ok((input.len(), false))
+    }
+
+    /// Whether what came so far can still become an HTTP response.
+    pub fn may_be_response(&self) -> bool {
+        let expected = b"HTTP/";
+        let n = self.octets.len().min(expected.len());
+        self.octets[..n] == expected[..n]
+    }
+
+    /// Parses a complete head as a response.
+    pub fn response(&self) -> Result<ResponseHead, Violation> {
+        let mut fields = vec![httparse::EMPTY_HEADER; MAX_FIELDS];
+        let mut response = httparse::Response::new(&mut fields);
+        match response.parse(&self.octets) {
+            Ok(httparse::Status::Complete(_)) => Ok(ResponseHead {
+                minor_version: response.version.unwrap_or_default(),
+                status: response.code.unwrap_or_default(),
+                reason: response.reason.unwrap_or_default().to_owned(),
+                fields: own(response.headers),
+            }),
+            _ => Err(Violation::NotHttp),
+        }
+    }
+}
+
+/// Parses a complete head as a request.
+pub fn parse_request(octets: &[u8]) -> Result<RequestHead, Violation> {
+    let mut fields = vec![httparse::EMPTY_HEADER; MAX_FIELDS];
+    let mut request = httparse::Request::new(&mut fields);
+    match request.parse(octets) {
+        Ok(httparse::Status::Complete(_)) => Ok(RequestHead {
+            method: request.method.unwrap_or_default().to_owned(),
+            target: request.path.unwrap_or_default().to_owned(),
+            version: format!("1.{}", request.version.unwrap_or_default()),
+            fields: own(request.headers),
+        }),
+        _ => Err(Violation::NotHttp),
+    }
+}
+
+pub(super) fn encode_fields(fields: &[Field], out: &mut Vec<u8>) {
+    for field in fields {
+        out.extend_from_slice(field.name.as_bytes());
+        out.extend_from_slice(b": ");
+        out.extend_from_slice(&field.value);
+        out.extend_from_slice(b"\r\n");
+    }
+    out.extend_from_slice(b"\r\n");
+}
+
+fn own(fields: &[httparse::Header<'_>]) -> Vec<Field> {
+    fields
+        .iter()
+        .map(|field| Field { name: field.name.to_owned(), value: field.value.to_vec() })
+        .collect()
+}
+
+fn values<'a>(fields: &'a [Field], name: &'a str) -> impl Iterator<Item = &'a [u8]> {
+    fields
+        .iter()
+        .filter(move |field| field.name.eq_ignore_ascii_case(name))
+        .map(|field| field.value.as_slice())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_is_written_as_told() {
+        let head = RequestHead::get("/chat").with("Host", "a:1").with("X", b"\xff").without("host");
+        assert_eq!(head.encode(), b"GET /chat HTTP/1.1\r\nX: \xff\r\n\r\n");
+        assert_eq!(parse_request(&head.encode()).unwrap(), head);
+    }
+
+    #[test]
+    fn a_head_ends_at_the_empty_line_however_it_is_cut() {
+        let octets = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\r\n\x81\x00";
+        for size in 1..=octets.len() {
+            let mut reader = HeadReader::new(1 << 10);
+            let mut left = &octets[..];
+            for chunk in octets.chunks(size) {
+                let (taken, complete) = reader.push(chunk).unwrap();
+                left = &left[taken..];
+                if complete {
+                    break;
+                }
+            }
+            assert_eq!(left, b"\x81\x00", "in pieces of {size}");
+            let head = reader.response().unwrap();
+            assert_eq!((head.status, head.minor_version), (101, 1));
+            assert_eq!(head.values("UPGRADE").collect::<Vec<_>>(), [b"websocket"]);
+        }
+    }
+
+    #[test]
+    fn an_endless_head_is_cut_at_the_limit() {
+        let mut reader = HeadReader::new(100);
+        assert_eq!(reader.push(&[b'x'; 60]), Ok((60, false)));
+        assert_eq!(reader.push(&[b'x'; 60]), Err(Violation::HeadTooLong));
+        assert_eq!(reader.octets().len(), 100);
+    }
+
+    #[test]
+    fn a_tls_alert_is_no_response() {
+        let mut reader = HeadReader::new(100);
+        reader.push(&[0x15, 0x03, 0x01, 0x00, 0x02]).unwrap();
+        assert!(!reader.may_be_response());
+    }
+}
