@@ -137,11 +137,11 @@ impl FrameHeader {
         let octets = self.length.to_be_bytes();
         match self.form.or_shortest(self.length) {
             LengthForm::Bits16 => {
-                out.push(masked | 126);
+                out.push(masked | 0x7e);
                 out.extend_from_slice(&octets[6..]);
             }
             LengthForm::Bits64 => {
-                out.push(masked | 127);
+                out.push(masked | 0x7f);
                 out.extend_from_slice(&octets);
             }
             LengthForm::Bits7 | LengthForm::Shortest => out.push(masked | octets[7] & 0x7f),

@@ -39,7 +39,7 @@ mod tests {
             let naive: Vec<u8> = data
                 .iter()
                 .enumerate()
-                .map(|(i, octet)| octet ^ key[(start as usize + i) % 4])
+                .map(|(i, octet)| octet ^ key[(usize::try_from(start).unwrap() + i) % 4])
                 .collect();
             let mut pieces = data.clone();
             let cut = cut.index(data.len() + 1);

@@ -91,6 +91,14 @@ impl FrameReader {
         matches!(self.state, State::Header { filled: 0, .. }) && self.found.is_empty()
     }
 
+    /// The opcode of the frame whose payload is being read.
+    pub fn current_opcode(&self) -> Option<Opcode> {
+        match &self.state {
+            State::Payload { header, .. } => Some(header.opcode),
+            State::Header { .. } => None,
+        }
+    }
+
     /// Whether a message has begun and not ended.
     pub fn is_inside_message(&self) -> bool {
         self.message.is_some()
@@ -167,9 +175,6 @@ impl FrameReader {
 
     fn end_frame(&mut self, header: &FrameHeader) {
         let offset = self.offset;
-        if header.opcode == Opcode::Close && header.length == 1 {
-            self.find(Violation::CloseBodyOfOneOctet, offset - 1);
-        }
         if !header.opcode.is_control() && header.fin {
             let message = self.message.take();
             // Ill-formed text was reported at its octet; what is left is text that breaks off.
@@ -204,6 +209,9 @@ impl FrameReader {
             }
             if matches!(opcode, Opcode::ReservedControl(_)) {
                 self.find(Violation::OpcodeReserved, offset);
+            }
+            if opcode == Opcode::Close && length == 1 {
+                self.find(Violation::CloseBodyOfOneOctet, offset + 1);
             }
         } else {
             if matches!(opcode, Opcode::ReservedData(_)) {
@@ -257,8 +265,9 @@ fn parse(octets: &[u8; FrameHeader::MAX_OCTETS]) -> FrameHeader {
     let (length, form, used) = match second & 0x7f {
         126 => (u64::from(u16::from_be_bytes([rest[0], rest[1]])), LengthForm::Bits16, 2),
         127 => {
-            let [a, b, c, d, e, f, g, h, ..] = *rest;
-            (u64::from_be_bytes([a, b, c, d, e, f, g, h]), LengthForm::Bits64, 8)
+            let mut octets = [0; 8];
+            octets.copy_from_slice(&rest[..8]);
+            (u64::from_be_bytes(octets), LengthForm::Bits64, 8)
         }
         short => (u64::from(short), LengthForm::Bits7, 0),
     };
@@ -347,7 +356,7 @@ mod tests {
         check(
             Role::Server,
             &[0x88, 0x01, 0x03],
-            &["close 1 at 0", "end [03]", "CloseBodyOfOneOctet at 2"],
+            &["close 1 at 0", "CloseBodyOfOneOctet at 1", "end [03]"],
         );
         check(
             Role::Server,

@@ -26,13 +26,16 @@ impl Validator {
             return None;
         }
         while self.carried > 0 {
-            let Some((&octet, rest)) = data.split_first() else { return None };
+            let (&octet, rest) = data.split_first()?;
             self.carry[self.carried] = octet;
             self.carried += 1;
             match std::str::from_utf8(&self.carry[..self.carried]) {
                 Ok(_) => self.carried = 0,
                 // The octets before this one were a legal beginning, so this one is at fault.
-                Err(error) if error.error_len().is_some() => return self.fail(self.seen),
+                Err(error) if error.error_len().is_some() => {
+                    self.ill_formed_at = Some(self.seen);
+                    return self.ill_formed_at;
+                }
                 Err(_) => {}
             }
             self.seen += 1;
@@ -44,7 +47,8 @@ impl Validator {
         {
             let good = error.valid_up_to();
             if error.error_len().is_some() {
-                return self.fail(self.seen + (good + first_bad(&data[good..])) as u64);
+                self.ill_formed_at = Some(self.seen + (good + first_bad(&data[good..])) as u64);
+                return self.ill_formed_at;
             }
             let tail = &data[good..];
             self.carry[..tail.len()].copy_from_slice(tail);
@@ -67,11 +71,6 @@ impl Validator {
     /// Number of octets taken before the text went wrong, or in all.
     pub fn seen(&self) -> u64 {
         self.seen
-    }
-
-    fn fail(&mut self, at: u64) -> Option<u64> {
-        self.ill_formed_at = Some(at);
-        Some(at)
     }
 }
 

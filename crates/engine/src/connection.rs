@@ -1,0 +1,603 @@
+//! One connection of a run: its state, its timers, and the tester's closing machinery.
+//!
+//! The reactions here are those of `wstest`, because close codes and flags in the classic files
+//! follow from them. What they mean is for [`crate::judge`] to say.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use serde::{Deserialize, Serialize};
+use wsproof_proto::{
+    CloseCode, Deviation, FrameHeader, FrameReader, Opcode, Role, Violation, close::CloseBody,
+    handshake::HeadReader,
+};
+
+use crate::{
+    Event, FrameSpec, Opening, Payload, Timer, Transcript, What,
+    event::Arriving,
+    opening::{BodyLength, MAX_HEAD},
+    outgoing::{Outgoing, Sent},
+    transcript,
+};
+
+/// More events than this are counted, not kept: no case expects as many.
+const MAX_EVENTS: usize = 256;
+
+/// How TCP came to its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum TcpEnd {
+    /// No connection came about.
+    NotConnected,
+    /// The peer ended it in order.
+    PeerFin,
+    /// The peer reset it.
+    PeerReset,
+    /// The tester reset it.
+    TesterAbort,
+    /// The tester ended it in order.
+    TesterFin,
+}
+
+/// What the classic files say about the closing of a connection, from the tester's view.
+#[expect(clippy::struct_excessive_bools, reason = "these are the fields of the classic files")]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClosingState {
+    /// The tester sent the first close frame.
+    pub closed_by_me: bool,
+    /// The tester failed the connection.
+    pub failed_by_me: bool,
+    /// The tester ended TCP.
+    pub dropped_by_me: bool,
+    /// Close frames went both ways and TCP ended as it should.
+    pub was_clean: bool,
+    /// Why it was not clean.
+    pub not_clean_reason: Option<String>,
+    /// The server did not end TCP in time.
+    pub server_drop_timeout: bool,
+    /// The opening handshake did not end in time.
+    pub open_handshake_timeout: bool,
+    /// No answer to the tester's close frame came in time.
+    pub close_handshake_timeout: bool,
+    /// The code in the tester's close frame.
+    pub local_code: Option<u16>,
+    /// The reason in the tester's close frame.
+    #[serde(with = "optional_text")]
+    pub local_reason: Option<Vec<u8>>,
+    /// The code in the peer's close frame.
+    pub remote_code: Option<u16>,
+    /// The reason in the peer's close frame.
+    #[serde(with = "optional_text")]
+    pub remote_reason: Option<Vec<u8>>,
+    /// When the peer's first close frame was complete.
+    pub remote_close_at: Option<Duration>,
+    /// When the tester's close frame was given to the writer.
+    pub local_close_at: Option<Duration>,
+    /// How TCP ended.
+    pub tcp_end: Option<TcpEnd>,
+}
+
+/// Counts of what went over the wire.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stats {
+    /// Size of a read to the number of such reads.
+    pub read_sizes: BTreeMap<usize, u64>,
+    /// Size of a write to the number of such writes.
+    pub write_sizes: BTreeMap<usize, u64>,
+    /// Opcode to the number of frames received.
+    pub frames_received: BTreeMap<u8, u64>,
+    /// Opcode to the number of frames sent.
+    pub frames_sent: BTreeMap<u8, u64>,
+}
+
+/// Everything that a run knows when it is over.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Outcome {
+    /// The tester's role.
+    pub role: Role,
+    /// When the WebSocket opened, counted from the start of the run; `None` if it never did.
+    pub opened_at: Option<Duration>,
+    /// When TCP ended.
+    pub ended_at: Duration,
+    /// Recorded events, in order of arrival.
+    pub events: Vec<Event>,
+    /// How many more there were.
+    pub events_omitted: u64,
+    /// Payload octets of data messages received whole, kept or not.
+    pub echoes: u32,
+    /// For computed cases: the classic verdict on the messages.
+    pub computed_ok: bool,
+    /// Where the content of an echo first differed from what was sent.
+    pub content_differs_at: Option<u64>,
+    /// The limit of an [`crate::Step::AwaitEchoes`] expired.
+    pub echo_timed_out: bool,
+    /// The closing of the (first) connection.
+    pub closing: ClosingState,
+    /// The opening handshakes, one per connection.
+    pub openings: Vec<Opening>,
+    /// What was illegal in the peer's frames.
+    pub deviations: Vec<Deviation>,
+    /// Counts.
+    pub stats: Stats,
+    /// Whether the log of octets was on when the run ended.
+    pub log_was_on: bool,
+    /// The wire log.
+    pub transcript: Transcript,
+    /// Octets received after the opening handshake.
+    pub octets_received: u64,
+}
+
+impl Outcome {
+    /// Time from the opening of the WebSocket to the end of TCP; zero if it never opened.
+    pub fn duration(&self) -> Duration {
+        self.opened_at.map_or(Duration::ZERO, |opened| self.ended_at.saturating_sub(opened))
+    }
+}
+
+/// Where a connection stands.
+#[derive(Debug)]
+pub(crate) enum State {
+    /// TCP is being opened.
+    Connecting,
+    /// The opening handshake is under way.
+    Opening(HeadReader),
+    /// The answer was a refusal; its body is read for the report.
+    Refused { body: BodyLength },
+    /// Messages may flow.
+    Open,
+    /// A close frame was sent or received.
+    Closing,
+    /// TCP is gone, or the order to end it is out.
+    Ended,
+}
+
+/// An order about TCP for whoever holds the socket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum TcpOrder {
+    Abort,
+    End,
+    ShutdownWrite,
+}
+
+#[derive(Debug)]
+pub(crate) struct Connection {
+    pub(crate) index: usize,
+    pub(crate) role: Role,
+    pub(crate) state: State,
+    pub(crate) reader: FrameReader,
+    pub(crate) out: Outgoing,
+    pub(crate) order: Option<TcpOrder>,
+    pub(crate) closing: ClosingState,
+    pub(crate) opening: Opening,
+    pub(crate) key: String,
+    pub(crate) opened_at: Option<Duration>,
+    pub(crate) ended_at: Option<Duration>,
+    pub(crate) fragment_size: u64,
+    pub(crate) messages_sent: u32,
+    pub(crate) messages_received: u32,
+    pub(crate) arriving: Option<Arriving>,
+    pub(crate) text_ill_formed: bool,
+    /// Payload of the control frame that is arriving, as far as it is kept.
+    pub(crate) control: Vec<u8>,
+    /// Head of the data frame that is arriving, for the log.
+    pub(crate) frame_head: Vec<u8>,
+    pub(crate) frame_offset: u64,
+    timers: Vec<Pending>,
+    log_on: bool,
+}
+
+#[derive(Debug, Clone)]
+struct Pending {
+    due: Duration,
+    /// Timers due at the same time expire in the order in which they were started.
+    order: u64,
+    timer: Timer,
+    mark: Option<&'static str>,
+}
+
+/// What all connections of a run share.
+#[derive(Debug, Default)]
+pub(crate) struct Shared {
+    pub(crate) transcript: Transcript,
+    pub(crate) stats: Stats,
+    pub(crate) events: Vec<Event>,
+    pub(crate) events_omitted: u64,
+    pub(crate) deviations: Vec<Deviation>,
+    pub(crate) references: Vec<Payload>,
+    pub(crate) octets_received: u64,
+    pub(crate) timer_count: u64,
+    pub(crate) limits: crate::Limits,
+    pub(crate) timers: Option<crate::Timers>,
+}
+
+impl Shared {
+    pub(crate) fn record(&mut self, event: Event) {
+        if self.events.len() < MAX_EVENTS {
+            self.events.push(event);
+        } else {
+            self.events_omitted += 1;
+        }
+    }
+
+    fn timers(&self) -> crate::Timers {
+        self.timers.unwrap_or(crate::Timers::CLASSIC)
+    }
+}
+
+impl Connection {
+    pub(crate) fn new(index: usize, role: Role, seed: u64, key: String) -> Self {
+        Self {
+            index,
+            role,
+            state: State::Connecting,
+            reader: FrameReader::new(role.other()),
+            out: Outgoing::new(role.masks().then_some(seed)),
+            order: None,
+            closing: ClosingState::default(),
+            opening: Opening::default(),
+            key,
+            opened_at: None,
+            ended_at: None,
+            fragment_size: 0,
+            messages_sent: 0,
+            messages_received: 0,
+            arriving: None,
+            text_ill_formed: false,
+            control: Vec::new(),
+            frame_head: Vec::new(),
+            frame_offset: 0,
+            timers: Vec::new(),
+            log_on: true,
+        }
+    }
+
+    pub(crate) fn is_open(&self) -> bool {
+        matches!(self.state, State::Open)
+    }
+
+    pub(crate) fn is_closing(&self) -> bool {
+        matches!(self.state, State::Closing)
+    }
+
+    pub(crate) fn is_ended(&self) -> bool {
+        matches!(self.state, State::Ended)
+    }
+
+    pub(crate) fn log_is_on(&self) -> bool {
+        self.log_on
+    }
+
+    pub(crate) fn log(&self, shared: &mut Shared, now: Duration, what: What) {
+        shared.transcript.push(now, self.index, what);
+    }
+
+    /// As [`Self::log`], but only while the log of octets and frames is on.
+    pub(crate) fn log_traffic(
+        &self,
+        shared: &mut Shared,
+        now: Duration,
+        what: impl FnOnce() -> What,
+    ) {
+        if self.log_on {
+            self.log(shared, now, what());
+        }
+    }
+
+    pub(crate) fn switch_log(&mut self, shared: &mut Shared, now: Duration, on: bool, noted: bool) {
+        if noted && self.log_on != on {
+            self.log(shared, now, What::WireLog { on });
+        }
+        self.log_on = on;
+    }
+
+    pub(crate) fn connected(&mut self, shared: &mut Shared, now: Duration) {
+        self.log(shared, now, What::Connected);
+        self.state = State::Opening(HeadReader::new(MAX_HEAD));
+        let limit = shared.timers().open_handshake;
+        self.start_limit(shared, now, Timer::OpenHandshake, limit);
+    }
+
+    pub(crate) fn open(&mut self, shared: &mut Shared, now: Duration) {
+        self.stop_timer(Timer::OpenHandshake);
+        self.state = State::Open;
+        self.opened_at = Some(now);
+        self.log(shared, now, What::Opened);
+    }
+
+    // Timers.
+
+    /// Starts a limit: something that time scale stretches and `--no-deadline` leaves out.
+    pub(crate) fn start_limit(
+        &mut self,
+        shared: &mut Shared,
+        now: Duration,
+        timer: Timer,
+        after: Duration,
+    ) {
+        if let Some(after) = shared.limits.stretch(after) {
+            self.start_timer(shared, now, timer, after, None);
+        }
+    }
+
+    pub(crate) fn start_timer(
+        &mut self,
+        shared: &mut Shared,
+        now: Duration,
+        timer: Timer,
+        after: Duration,
+        mark: Option<&'static str>,
+    ) {
+        shared.timer_count += 1;
+        let order = shared.timer_count;
+        self.timers.push(Pending { due: now + after, order, timer, mark });
+        self.log(shared, now, What::TimerStarted { timer, after, mark: mark.map(str::to_owned) });
+    }
+
+    pub(crate) fn stop_timer(&mut self, timer: Timer) {
+        self.timers.retain(|pending| pending.timer != timer);
+    }
+
+    pub(crate) fn has_timer(&self, timer: Timer) -> bool {
+        self.timers.iter().any(|pending| pending.timer == timer)
+    }
+
+    pub(crate) fn next_timeout(&self) -> Option<(Duration, u64)> {
+        self.timers.iter().map(|pending| (pending.due, pending.order)).min()
+    }
+
+    /// Takes the timer with that place in the order, and says that it expired.
+    pub(crate) fn expire(
+        &mut self,
+        shared: &mut Shared,
+        now: Duration,
+        order: u64,
+    ) -> Option<(Timer, Option<&'static str>)> {
+        let at = self.timers.iter().position(|pending| pending.order == order)?;
+        let Pending { timer, mark, .. } = self.timers.remove(at);
+        self.log(shared, now, What::TimerExpired { timer, mark: mark.map(str::to_owned) });
+        Some((timer, mark))
+    }
+
+    /// What an expired timer of the closing machinery does.
+    pub(crate) fn timed_out(&mut self, shared: &mut Shared, now: Duration, timer: Timer) {
+        match timer {
+            Timer::KillAfter if self.is_open() => {
+                self.send_close(shared, now, Some(1001), b"Going Away");
+                self.closing.failed_by_me = true;
+            }
+            Timer::KillAfter if self.is_closing() => {
+                self.closing.failed_by_me = true;
+                if !self.closing.was_clean {
+                    self.not_clean("the case's time was over before the closing handshake was");
+                }
+                self.abort(shared, now);
+            }
+            Timer::CloseAfter if self.is_open() => self.send_close(shared, now, None, b""),
+            Timer::CloseHandshake if self.is_closing() => {
+                self.closing.close_handshake_timeout = true;
+                self.not_clean("the peer did not answer the close frame in time");
+                self.abort(shared, now);
+            }
+            Timer::ServerDrop if self.is_closing() => {
+                self.closing.server_drop_timeout = true;
+                self.not_clean("the server did not end TCP in time after the closing handshake");
+                self.abort(shared, now);
+            }
+            Timer::OpenHandshake if !self.is_ended() => {
+                // The body of a refusal has no end of its own; reading it is no fault.
+                if !matches!(self.state, State::Refused { .. }) {
+                    self.closing.open_handshake_timeout = true;
+                    self.not_clean("the peer did not finish the opening handshake in time");
+                }
+                self.abort(shared, now);
+            }
+            _ => {}
+        }
+    }
+
+    // Closing.
+
+    /// Starts the closing handshake; ignored unless the connection is open.
+    pub(crate) fn send_close(
+        &mut self,
+        shared: &mut Shared,
+        now: Duration,
+        code: Option<u16>,
+        reason: &[u8],
+    ) {
+        if !self.is_open() {
+            return;
+        }
+        self.write_close(now, code, reason);
+        self.closing.closed_by_me = true;
+        let limit = shared.timers().close_handshake;
+        self.start_limit(shared, now, Timer::CloseHandshake, limit);
+    }
+
+    fn write_close(&mut self, now: Duration, code: Option<u16>, reason: &[u8]) {
+        let body = wsproof_proto::close::body(code, reason);
+        self.out.frame(&FrameSpec::new(Opcode::Close, body.into()));
+        self.closing.local_code = code;
+        self.closing.local_reason = (!reason.is_empty()).then(|| reason.to_vec());
+        self.closing.local_close_at = Some(now);
+        self.state = State::Closing;
+    }
+
+    /// Reacts to an illegal octet: fails the connection, or ends TCP if it is closing already.
+    pub(crate) fn violation(&mut self, shared: &mut Shared, now: Duration, deviation: Deviation) {
+        if shared.deviations.len() < MAX_EVENTS {
+            shared.deviations.push(deviation);
+            self.log(shared, now, What::Deviates { deviation });
+        }
+        self.closing.failed_by_me = true;
+        if self.is_open() {
+            let violation = deviation.violation;
+            let code = violation.close_code().unwrap_or(CloseCode::PROTOCOL_ERROR);
+            // No description is as long as a reason may be.
+            self.send_close(shared, now, Some(code.0), violation.describe().as_bytes());
+        } else if self.is_closing() {
+            if !self.closing.was_clean {
+                self.not_clean("the peer broke the protocol during the closing handshake");
+            }
+            self.abort(shared, now);
+        }
+    }
+
+    /// The peer's close frame is complete.
+    pub(crate) fn close_received(
+        &mut self,
+        shared: &mut Shared,
+        now: Duration,
+        header: &FrameHeader,
+    ) {
+        let payload = std::mem::take(&mut self.control);
+        let body = CloseBody::split(&payload);
+        self.closing.remote_code = body.code.map(|code| code.0);
+        self.closing.remote_reason =
+            (!body.reason.is_empty()).then(|| body.reason[..body.reason.len().min(123)].to_vec());
+        self.closing.remote_close_at.get_or_insert(now);
+        let offset = self.reader.offset() - header.length;
+        if body.code.is_some_and(|code| !is_classic_code(code)) {
+            let violation = Violation::CloseCodeReserved;
+            self.violation(shared, now, Deviation { violation, offset });
+        }
+        if self.is_ended() {
+            return;
+        }
+        if std::str::from_utf8(body.reason).is_err() {
+            let violation = Violation::CloseReasonIllFormed;
+            self.violation(shared, now, Deviation { violation, offset: offset + 2 });
+            self.not_clean("the peer's close reason is not UTF-8");
+            self.abort(shared, now);
+            return;
+        }
+        self.closing.was_clean = true;
+        self.closing.not_clean_reason = None;
+        if self.is_closing() {
+            self.stop_timer(Timer::CloseHandshake);
+            match self.role {
+                Role::Server => self.abort(shared, now),
+                Role::Client => self.start_server_drop(shared, now),
+            }
+        } else {
+            self.write_close(now, Some(1000), b"");
+            match self.role {
+                Role::Server => self.end(shared, now, TcpOrder::End),
+                // A pending limit of the case ends the wait, as it does in `wstest`; where there
+                // is none, `wstest` waits for ever and we do not.
+                Role::Client if self.has_timer(Timer::KillAfter) => {}
+                Role::Client => self.start_server_drop(shared, now),
+            }
+        }
+    }
+
+    fn start_server_drop(&mut self, shared: &mut Shared, now: Duration) {
+        self.stop_timer(Timer::ServerDrop);
+        let limit = shared.timers().server_drop;
+        self.start_limit(shared, now, Timer::ServerDrop, limit);
+    }
+
+    pub(crate) fn not_clean(&mut self, reason: &str) {
+        self.closing.was_clean = false;
+        self.closing.not_clean_reason = Some(reason.to_owned());
+    }
+
+    // TCP.
+
+    pub(crate) fn abort(&mut self, shared: &mut Shared, now: Duration) {
+        self.end(shared, now, TcpOrder::Abort);
+    }
+
+    pub(crate) fn end(&mut self, shared: &mut Shared, now: Duration, order: TcpOrder) {
+        if self.is_ended() {
+            return;
+        }
+        let by = if order == TcpOrder::Abort { TcpEnd::TesterAbort } else { TcpEnd::TesterFin };
+        self.closing.dropped_by_me = true;
+        if order == TcpOrder::Abort {
+            self.out.clear();
+        }
+        self.order = Some(order);
+        self.ended(shared, now, by);
+    }
+
+    /// TCP is gone, whoever ended it.
+    pub(crate) fn ended(&mut self, shared: &mut Shared, now: Duration, by: TcpEnd) {
+        if matches!(by, TcpEnd::PeerFin | TcpEnd::PeerReset) {
+            if self.opened_at.is_none() {
+                self.not_clean("the peer ended TCP before the opening handshake was complete");
+            } else if !self.closing.was_clean {
+                self.not_clean("the peer ended TCP without a closing handshake");
+            }
+            self.out.clear();
+        }
+        self.closing.tcp_end = Some(by);
+        self.timers.clear();
+        self.ended_at = Some(now);
+        self.state = State::Ended;
+        self.log(shared, now, What::TcpEnded { by });
+    }
+
+    /// The octets of the next write, logged as they leave.
+    pub(crate) fn fill(
+        &mut self,
+        shared: &mut Shared,
+        now: Duration,
+        buf: &mut Vec<u8>,
+    ) -> Option<bool> {
+        let (log_on, index) = (self.log_on, self.index);
+        let own_write = self.out.fill(buf, |sent| log_sent(shared, now, index, log_on, &sent))?;
+        *shared.stats.write_sizes.entry(buf.len()).or_default() += 1;
+        self.log_traffic(shared, now, || What::Wrote {
+            len: buf.len(),
+            head: transcript::head(buf),
+            own_write,
+        });
+        Some(own_write)
+    }
+}
+
+fn log_sent(shared: &mut Shared, now: Duration, index: usize, log_on: bool, sent: &Sent) {
+    *shared.stats.frames_sent.entry(sent.header.opcode.bits()).or_default() += 1;
+    if log_on {
+        let repeated = match &sent.payload {
+            Payload::Repeat { unit, .. } => Some(*unit),
+            Payload::Octets(_) => None,
+        };
+        let what = What::FrameSent {
+            header: sent.header,
+            head: sent.payload.head(transcript::HEAD),
+            chop: sent.chop,
+            own_write: sent.own_write,
+            repeated,
+        };
+        shared.transcript.push(now, index, what);
+    }
+}
+
+/// `wstest` knows the codes of RFC 6455 only, not those that were registered later.
+fn is_classic_code(code: CloseCode) -> bool {
+    code.may_be_sent() && !matches!(code.0, 1012..=1014)
+}
+
+mod optional_text {
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    #[expect(clippy::ref_option, reason = "serde calls it with a reference")]
+    pub(super) fn serialize<S: Serializer>(
+        octets: &Option<Vec<u8>>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        match octets {
+            Some(octets) => crate::opening::text::serialize(octets, serializer),
+            None => serializer.serialize_none(),
+        }
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Option<Vec<u8>>, D::Error> {
+        #[derive(Deserialize)]
+        struct Text(#[serde(with = "crate::opening::text")] Vec<u8>);
+        Ok(Option::<Text>::deserialize(deserializer)?.map(|Text(octets)| octets))
+    }
+}

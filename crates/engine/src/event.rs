@@ -1,0 +1,166 @@
+//! What a case waits for and what it gets: messages, pongs, and the script's own time marks.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::Payload;
+
+/// The kind of a data message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Kind {
+    /// Octets.
+    Binary,
+    /// UTF-8.
+    Text,
+}
+
+/// An event that a case expects.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Expected {
+    /// A whole data message; how the peer fragments it does not matter.
+    Message(Kind, Payload),
+    /// A pong with this payload.
+    Pong(Vec<u8>),
+    /// The script came as far as this mark before the peer ended the connection.
+    Timeout(&'static str),
+}
+
+/// An event that was observed, with the time since the connection began.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Event {
+    /// When it was complete.
+    pub at: Duration,
+    /// What it was.
+    pub what: Observed,
+}
+
+/// What was observed. Long payloads are compared while they arrive and not kept.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Observed {
+    /// A data message.
+    Message {
+        /// Text or binary.
+        kind: Kind,
+        /// Length of the whole message in octets.
+        len: u64,
+        /// The first octets.
+        #[serde(with = "crate::transcript::hex")]
+        head: Vec<u8>,
+        /// Which of the case's payloads it equals, by index.
+        equals: Option<usize>,
+        /// Where it first differs from the payload it comes closest to.
+        first_difference: Option<u64>,
+    },
+    /// A pong.
+    Pong {
+        /// Its payload, at most the first 125 octets of it.
+        #[serde(with = "crate::transcript::hex")]
+        payload: Vec<u8>,
+        /// Length of the payload on the wire.
+        len: u64,
+    },
+    /// A mark of the script.
+    Timeout {
+        /// Which one.
+        tag: String,
+    },
+}
+
+/// Octets of a message that are kept for reports.
+pub(crate) const HEAD: usize = 64;
+
+/// Follows a message while it arrives and compares it with every payload that could be meant.
+#[derive(Debug)]
+pub(crate) struct Arriving {
+    pub(crate) kind: Kind,
+    pub(crate) len: u64,
+    head: Vec<u8>,
+    /// For each payload the offset at which the message first differed from it.
+    differs: Vec<Option<u64>>,
+}
+
+impl Arriving {
+    pub(crate) fn new(kind: Kind, references: usize) -> Self {
+        Self { kind, len: 0, head: Vec::new(), differs: vec![None; references] }
+    }
+
+    pub(crate) fn push(&mut self, data: &[u8], references: &[Payload]) {
+        let room = HEAD - self.head.len();
+        self.head.extend_from_slice(&data[..data.len().min(room)]);
+        for (differs, reference) in self.differs.iter_mut().zip(references) {
+            if differs.is_none() {
+                *differs = reference.first_difference(self.len, data);
+            }
+        }
+        self.len += data.len() as u64;
+    }
+
+    pub(crate) fn finish(self, references: &[Payload]) -> Observed {
+        let same =
+            |index: &usize| self.differs[*index].is_none() && references[*index].len() == self.len;
+        let equals = (0..references.len()).find(same);
+        let first_difference = if equals.is_some() {
+            None
+        } else {
+            // A message that ends too early differs where it ends.
+            self.differs.iter().map(|at| at.unwrap_or(self.len)).max()
+        };
+        Observed::Message {
+            kind: self.kind,
+            len: self.len,
+            head: self.head,
+            equals,
+            first_difference,
+        }
+    }
+}
+
+impl Observed {
+    /// Whether this is the expected event; `references` are the case's payloads.
+    pub fn is(&self, expected: &Expected, references: &[Payload]) -> bool {
+        match (self, expected) {
+            (
+                Self::Message { kind, equals: Some(index), .. },
+                Expected::Message(wanted, payload),
+            ) => kind == wanted && references.get(*index).is_some_and(|same| same == payload),
+            (Self::Pong { payload, len }, Expected::Pong(wanted)) => {
+                payload == wanted && *len == wanted.len() as u64
+            }
+            (Self::Timeout { tag }, Expected::Timeout(wanted)) => tag == wanted,
+            _ => false,
+        }
+    }
+}
+
+impl Expected {
+    /// The event in words.
+    pub fn describe(&self) -> String {
+        match self {
+            Self::Message(Kind::Text, payload) => format!("text {}", payload.describe()),
+            Self::Message(Kind::Binary, payload) => format!("binary {}", payload.describe()),
+            Self::Pong(payload) => format!("pong {}", crate::payload::quote(payload)),
+            Self::Timeout(tag) => format!("time mark {tag}"),
+        }
+    }
+}
+
+impl Observed {
+    /// The event in words.
+    pub fn describe(&self) -> String {
+        match self {
+            Self::Message { kind, len, head, .. } => {
+                let kind = if *kind == Kind::Text { "text" } else { "binary" };
+                if *len <= HEAD as u64 {
+                    format!("{kind} {}", crate::payload::quote(head))
+                } else {
+                    format!("{kind} of {len} octets")
+                }
+            }
+            Self::Pong { payload, .. } => format!("pong {}", crate::payload::quote(payload)),
+            Self::Timeout { tag } => format!("time mark {tag}"),
+        }
+    }
+}

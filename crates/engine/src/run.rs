@@ -1,0 +1,593 @@
+//! The run of one case: fed with what happens, it says what to write and when to be woken.
+//!
+//! It knows no socket and no clock. Time is the time since the run began, passed in; a run fed
+//! with the same octets at the same times does the same, however the octets are cut.
+
+use std::{sync::Arc, time::Duration};
+
+use rand_chacha::{
+    ChaCha8Rng,
+    rand_core::{Rng, SeedableRng},
+};
+use wsproof_proto::{
+    CloseCode, FrameHeader, FrameItem, Opcode, Role, Violation,
+    handshake::{accept_for, check_response, key_from, parse_request},
+};
+
+use crate::{
+    Accept, Case, Event, FrameSpec, Kind, Observed, Outcome, Step, Target, TcpEnd, Timer, What,
+    connection::{Connection, Shared, State, TcpOrder},
+    event::Arriving,
+    opening::{BodyLength, MAX_BODY},
+    script::{Blocked, Script},
+    transcript,
+};
+
+/// Which connection of a run, counted from 0.
+pub type ConnectionId = usize;
+
+/// What a run is told.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Input<'a> {
+    /// TCP (and TLS) is there.
+    Connected,
+    /// No connection came about.
+    NotConnected,
+    /// Octets from the peer. They are unmasked in place.
+    Octets(&'a mut [u8]),
+    /// The peer ended its sending half.
+    Eof,
+    /// The peer reset the connection.
+    Reset,
+}
+
+/// What a run wants done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Transmit {
+    /// Write the octets that were put into the buffer; alone, if `own_write` is set.
+    Octets {
+        /// Whether no other octets may join this write.
+        own_write: bool,
+    },
+    /// End the sending half of TCP and go on reading.
+    ShutdownWrite,
+    /// End TCP in order.
+    End,
+    /// Reset TCP.
+    Abort,
+}
+
+/// How the limits of cases are handled. Scripted waits are never changed.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Limits {
+    /// Multiplied by this factor.
+    Scaled(f64),
+    /// Left out, for debugging a peer.
+    Off,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self::Scaled(1.0)
+    }
+}
+
+impl Limits {
+    pub(crate) fn stretch(self, limit: Duration) -> Option<Duration> {
+        match self {
+            Self::Scaled(factor) => Some(limit.mul_f64(factor)),
+            Self::Off => None,
+        }
+    }
+}
+
+/// Everything about a run that is not the case.
+#[derive(Debug, Clone)]
+pub struct RunConfig {
+    /// The tester's role.
+    pub role: Role,
+    /// Whom it dials; without meaning for a tester that is the server.
+    pub target: Target,
+    /// From which masks and keys are made.
+    pub seed: u64,
+    /// What happens to limits.
+    pub limits: Limits,
+}
+
+/// One case, being carried out.
+///
+/// Call [`Run::handle`] when something happened, [`Run::handle_timeout`] when the time of
+/// [`Run::poll_timeout`] has come, and after each of them [`Run::poll_transmit`] for every
+/// connection until it has nothing more. Spurious calls are harmless.
+#[derive(Debug)]
+pub struct Run {
+    pub(crate) case: Arc<Case>,
+    config: RunConfig,
+    pub(crate) connections: Vec<Connection>,
+    pub(crate) shared: Shared,
+    pub(crate) script: Script,
+    pub(crate) computed_ok: bool,
+    pub(crate) content_differs_at: Option<u64>,
+    pub(crate) echo_timed_out: bool,
+    seeds: ChaCha8Rng,
+    dialled: usize,
+}
+
+impl Run {
+    /// A run that is about to open its first connection.
+    pub fn new(case: Arc<Case>, config: RunConfig) -> Self {
+        let references = case.references();
+        let shared = Shared {
+            references,
+            limits: config.limits,
+            timers: Some(case.timers),
+            ..Shared::default()
+        };
+        let mut run = Self {
+            case,
+            seeds: ChaCha8Rng::seed_from_u64(config.seed),
+            config,
+            connections: Vec::new(),
+            shared,
+            script: Script::default(),
+            computed_ok: false,
+            content_differs_at: None,
+            echo_timed_out: false,
+            dialled: 0,
+        };
+        let mut nonce = [0; 16];
+        run.seeds.fill_bytes(&mut nonce);
+        run.add_connection(key_from(nonce));
+        run
+    }
+
+    /// A run whose first connection is open already, without an opening handshake.
+    pub fn opened(case: Arc<Case>, config: RunConfig, now: Duration) -> Self {
+        let mut run = Self::new(case, config);
+        run.dialled = 1;
+        run.connections[0].open(&mut run.shared, now);
+        run.proceed(now);
+        run
+    }
+
+    /// The case.
+    pub fn case(&self) -> &Arc<Case> {
+        &self.case
+    }
+
+    /// A connection that is to be opened now, each once.
+    pub fn poll_dial(&mut self) -> Option<ConnectionId> {
+        let next = (self.dialled < self.connections.len()).then_some(self.dialled)?;
+        self.dialled += 1;
+        Some(next)
+    }
+
+    /// Takes what happened on a connection.
+    pub fn handle(&mut self, id: ConnectionId, now: Duration, input: Input<'_>) {
+        if self.connections[id].is_ended() {
+            return;
+        }
+        match input {
+            Input::Connected => self.connected(id, now),
+            Input::NotConnected => self.ended(id, now, TcpEnd::NotConnected),
+            Input::Octets(octets) => {
+                let head = transcript::head(octets);
+                *self.shared.stats.read_sizes.entry(octets.len()).or_default() += 1;
+                let len = octets.len();
+                self.connections[id]
+                    .log_traffic(&mut self.shared, now, || What::Read { len, head });
+                self.octets(id, now, octets);
+            }
+            Input::Eof => self.ended(id, now, TcpEnd::PeerFin),
+            Input::Reset => self.ended(id, now, TcpEnd::PeerReset),
+        }
+        self.proceed(now);
+    }
+
+    /// Lets every timer expire whose time has come.
+    pub fn handle_timeout(&mut self, now: Duration) {
+        loop {
+            let next = self.next_timeout();
+            let Some((due, order, id)) = next.filter(|(due, ..)| *due <= now) else { return };
+            // A timer acts at its own time, even if the caller is late.
+            let expired = self.connections[id].expire(&mut self.shared, due, order);
+            match expired {
+                Some((Timer::Wait | Timer::Await, mark)) => self.wake(id, due, mark),
+                Some((timer, _)) => {
+                    self.connections[id].timed_out(&mut self.shared, now.max(due), timer);
+                }
+                None => return,
+            }
+            self.proceed(now);
+        }
+    }
+
+    /// When [`Run::handle_timeout`] is to be called next.
+    pub fn poll_timeout(&self) -> Option<Duration> {
+        self.next_timeout().map(|(due, ..)| due)
+    }
+
+    /// What is to be done next on a connection. For [`Transmit::Octets`] the octets were appended
+    /// to `buf`. Call again until there is nothing.
+    pub fn poll_transmit(
+        &mut self,
+        id: ConnectionId,
+        now: Duration,
+        buf: &mut Vec<u8>,
+    ) -> Option<Transmit> {
+        let connection = &mut self.connections[id];
+        if connection.order != Some(TcpOrder::Abort)
+            && let Some(own_write) = connection.fill(&mut self.shared, now, buf)
+        {
+            return Some(Transmit::Octets { own_write });
+        }
+        Some(match connection.order.take()? {
+            TcpOrder::Abort => Transmit::Abort,
+            TcpOrder::End => Transmit::End,
+            TcpOrder::ShutdownWrite => Transmit::ShutdownWrite,
+        })
+    }
+
+    /// Whether the case is over: TCP has ended on every connection.
+    pub fn is_over(&self) -> bool {
+        self.connections.iter().all(Connection::is_ended)
+    }
+
+    /// Whether nothing is to be written: the run waits for the peer, or for time to pass.
+    pub fn is_waiting(&self) -> bool {
+        self.connections.iter().all(|connection| connection.out.is_empty())
+    }
+
+    /// The start of the first connection's WebSocket, if it opened.
+    pub fn opened_at(&self) -> Option<Duration> {
+        self.connections[0].opened_at
+    }
+
+    /// Ends a run that cannot go on, for instance because the user interrupts it.
+    pub fn give_up(&mut self, now: Duration) {
+        for id in 0..self.connections.len() {
+            self.connections[id].abort(&mut self.shared, now);
+        }
+    }
+
+    /// Everything that happened. Call it when the run is over.
+    pub fn into_outcome(mut self, now: Duration) -> Outcome {
+        let openings =
+            self.connections.iter_mut().map(|c| std::mem::take(&mut c.opening)).collect();
+        let first = &mut self.connections[0];
+        Outcome {
+            role: first.role,
+            opened_at: first.opened_at,
+            ended_at: first.ended_at.unwrap_or(now),
+            events: self.shared.events,
+            events_omitted: self.shared.events_omitted,
+            echoes: self.connections.iter().map(|c| c.messages_received).sum(),
+            computed_ok: self.computed_ok,
+            content_differs_at: self.content_differs_at,
+            echo_timed_out: self.echo_timed_out,
+            log_was_on: self.connections[0].log_is_on(),
+            closing: std::mem::take(&mut self.connections[0].closing),
+            openings,
+            deviations: self.shared.deviations,
+            stats: self.shared.stats,
+            transcript: self.shared.transcript,
+            octets_received: self.shared.octets_received,
+        }
+    }
+
+    pub(crate) fn add_connection(&mut self, key: String) {
+        let seed = self.seeds.next_u64();
+        let index = self.connections.len();
+        self.connections.push(Connection::new(index, self.config.role, seed, key));
+    }
+
+    fn next_timeout(&self) -> Option<(Duration, u64, ConnectionId)> {
+        let timeout =
+            |(id, c): (usize, &Connection)| c.next_timeout().map(|(due, order)| (due, order, id));
+        self.connections.iter().enumerate().filter_map(timeout).min()
+    }
+
+    fn connected(&mut self, id: ConnectionId, now: Duration) {
+        let connection = &mut self.connections[id];
+        connection.connected(&mut self.shared, now);
+        if connection.role == Role::Client {
+            let request = self.config.target.request(&self.case, &connection.key).encode();
+            connection.opening.request.clone_from(&request);
+            connection.out.raw(request);
+        }
+    }
+
+    fn ended(&mut self, id: ConnectionId, now: Duration, by: TcpEnd) {
+        let connection = &mut self.connections[id];
+        if let State::Opening(reader) = &connection.state
+            && connection.opening.response.is_empty()
+            && connection.role == Role::Client
+        {
+            connection.opening.response = reader.octets().to_vec();
+        }
+        connection.ended(&mut self.shared, now, by);
+    }
+
+    fn octets(&mut self, id: ConnectionId, now: Duration, octets: &mut [u8]) {
+        let mut rest = octets;
+        let connection = &mut self.connections[id];
+        if let State::Opening(reader) = &mut connection.state {
+            match reader.push(rest) {
+                Err(violation) => return self.refuse(id, now, violation),
+                Ok((_, false)) if connection.role == Role::Client && !reader.may_be_response() => {
+                    return self.refuse(id, now, Violation::NotHttp);
+                }
+                Ok((_, false)) => return,
+                Ok((taken, true)) => {
+                    rest = &mut rest[taken..];
+                    match connection.role {
+                        Role::Client => self.answered(id, now),
+                        Role::Server => self.asked(id, now),
+                    }
+                    // The script runs before frames that came along with the answer are read.
+                    self.proceed(now);
+                }
+            }
+        }
+        let connection = &mut self.connections[id];
+        if let State::Refused { body } = connection.state {
+            let room = MAX_BODY - connection.opening.body.len();
+            connection.opening.body.extend_from_slice(&rest[..rest.len().min(room)]);
+            if body.is_complete(&connection.opening.body) {
+                connection.abort(&mut self.shared, now);
+            }
+            return;
+        }
+        self.shared.octets_received += rest.len() as u64;
+        while !self.connections[id].is_ended() {
+            let (taken, item) = self.connections[id].reader.read(rest);
+            let Some(item) = item else { return };
+            self.item(id, now, &item);
+            rest = &mut rest[taken..];
+        }
+    }
+
+    /// The answer to our opening request is complete.
+    fn answered(&mut self, id: ConnectionId, now: Duration) {
+        let connection = &mut self.connections[id];
+        let State::Opening(reader) = &connection.state else { return };
+        connection.opening.response = reader.octets().to_vec();
+        let head = match reader.response() {
+            Ok(head) => head,
+            Err(violation) => return self.refuse(id, now, violation),
+        };
+        connection.opening.answer(&head);
+        let offer = self.config.target.offer(&connection.key);
+        connection.opening.violations = check_response(&head, &offer);
+        if connection.opening.violations.is_empty() {
+            connection.open(&mut self.shared, now);
+        } else if head.status == 101 {
+            connection.not_clean("the answer to the opening handshake was not acceptable");
+            connection.abort(&mut self.shared, now);
+        } else {
+            connection.not_clean("the peer refused the opening handshake");
+            connection.stop_timer(Timer::OpenHandshake);
+            let body = BodyLength::of(&head);
+            connection.state = State::Refused { body };
+            if body.is_complete(&[]) {
+                connection.abort(&mut self.shared, now);
+            } else {
+                // What explains the refusal comes with it or not at all.
+                let limit = Duration::from_millis(500);
+                connection.start_limit(&mut self.shared, now, Timer::OpenHandshake, limit);
+            }
+        }
+    }
+
+    /// The request of a client under test is complete.
+    fn asked(&mut self, id: ConnectionId, now: Duration) {
+        let connection = &mut self.connections[id];
+        let State::Opening(reader) = &connection.state else { return };
+        connection.opening.request = reader.octets().to_vec();
+        let key = parse_request(reader.octets())
+            .ok()
+            .and_then(|head| head.values("Sec-WebSocket-Key").next().map(<[u8]>::to_vec));
+        let Some(key) = key else {
+            connection.out.raw(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n".to_vec());
+            connection.not_clean("the peer's request has no Sec-WebSocket-Key");
+            return connection.end(&mut self.shared, now, TcpOrder::End);
+        };
+        let response = format!(
+            "HTTP/1.1 101 Switching Protocols\r\nServer: {}\r\nUpgrade: WebSocket\r\n\
+             Connection: Upgrade\r\nSec-WebSocket-Accept: {}\r\n\r\n",
+            self.config.target.user_agent,
+            accept_for(&key)
+        );
+        connection.opening.response = response.clone().into_bytes();
+        connection.opening.status = Some(101);
+        connection.out.raw(response.into_bytes());
+        connection.open(&mut self.shared, now);
+    }
+
+    /// What came in place of a handshake is kept for the report.
+    fn refuse(&mut self, id: ConnectionId, now: Duration, violation: Violation) {
+        let connection = &mut self.connections[id];
+        if let State::Opening(reader) = &connection.state {
+            connection.opening.response =
+                reader.octets()[..reader.octets().len().min(4096)].to_vec();
+        }
+        connection.opening.violations.push(violation);
+        connection.not_clean("what the peer sent is no opening handshake");
+        connection.abort(&mut self.shared, now);
+    }
+
+    fn item(&mut self, id: ConnectionId, now: Duration, item: &FrameItem<'_>) {
+        let shared = &mut self.shared;
+        let connection = &mut self.connections[id];
+        match *item {
+            FrameItem::Header { header, offset } => {
+                connection.frame_offset = offset;
+                connection.frame_head.clear();
+                connection.control.clear();
+                if !header.opcode.is_control() && header.opcode != Opcode::Continuation {
+                    let kind =
+                        if header.opcode == Opcode::Text { Kind::Text } else { Kind::Binary };
+                    connection.arriving = Some(Arriving::new(kind, shared.references.len()));
+                    connection.text_ill_formed = false;
+                }
+            }
+            FrameItem::Violation(deviation) => {
+                if deviation.violation == Violation::TextIllFormed {
+                    connection.text_ill_formed = true;
+                }
+                connection.violation(shared, now, deviation);
+            }
+            FrameItem::Payload { data, .. } => {
+                let room = transcript::HEAD - connection.frame_head.len();
+                connection.frame_head.extend_from_slice(&data[..data.len().min(room)]);
+                if connection.reader_in_control() {
+                    let room = 127_usize.saturating_sub(connection.control.len());
+                    connection.control.extend_from_slice(&data[..data.len().min(room)]);
+                } else if let Some(arriving) = &mut connection.arriving {
+                    arriving.push(data, &shared.references);
+                }
+            }
+            FrameItem::End { header } => self.frame_complete(id, now, &header),
+        }
+    }
+
+    fn frame_complete(&mut self, id: ConnectionId, now: Duration, header: &FrameHeader) {
+        let shared = &mut self.shared;
+        let connection = &mut self.connections[id];
+        *shared.stats.frames_received.entry(header.opcode.bits()).or_default() += 1;
+        let (head, offset) = (std::mem::take(&mut connection.frame_head), connection.frame_offset);
+        connection.log_traffic(shared, now, || What::FrameReceived {
+            header: *header,
+            head,
+            offset,
+        });
+        match header.opcode {
+            Opcode::Ping if connection.is_open() => {
+                let payload = std::mem::take(&mut connection.control);
+                connection.out.frame_between(&FrameSpec::new(Opcode::Pong, payload.into()));
+            }
+            Opcode::Pong => {
+                let payload = std::mem::take(&mut connection.control);
+                let what = Observed::Pong { payload, len: header.length };
+                self.event(id, now, what);
+            }
+            Opcode::Close => connection.close_received(shared, now, header),
+            opcode if !opcode.is_control() && header.fin => self.message_complete(id, now),
+            _ => {}
+        }
+    }
+
+    fn message_complete(&mut self, id: ConnectionId, now: Duration) {
+        let shared = &mut self.shared;
+        let connection = &mut self.connections[id];
+        let Some(arriving) = connection.arriving.take() else { return };
+        if connection.text_ill_formed {
+            // `wstest` looks at a text again at its end, and finds it wrong once more.
+            let violation = Violation::TextIllFormed;
+            let offset = connection.reader.offset();
+            return connection.violation(
+                shared,
+                now,
+                wsproof_proto::Deviation { violation, offset },
+            );
+        }
+        if connection.closing.failed_by_me {
+            return;
+        }
+        connection.messages_received += 1;
+        let what = arriving.finish(&shared.references);
+        self.event(id, now, what);
+    }
+
+    /// Records an event and reacts as the case says.
+    pub(crate) fn event(&mut self, id: ConnectionId, now: Duration, what: Observed) {
+        match self.case.accept {
+            Accept::Events(_) | Accept::Class(_) => self.shared.record(Event { at: now, what }),
+            Accept::FirstEcho { .. } | Accept::EchoLoop { .. } => {
+                if let Observed::Message { kind, len, equals, first_difference, .. } = what {
+                    self.echo(id, now, kind, len, equals.is_some(), first_difference);
+                }
+                return;
+            }
+        }
+        let Some(code) = self.case.close_on_match else { return };
+        if crate::judge::matches_first(&self.case, &self.shared.events, &self.shared.references) {
+            self.connections[id].send_close(&mut self.shared, now, Some(code), b"");
+        }
+    }
+
+    /// An echo of a computed case.
+    fn echo(
+        &mut self,
+        id: ConnectionId,
+        now: Duration,
+        got: Kind,
+        len: u64,
+        same: bool,
+        first_difference: Option<u64>,
+    ) {
+        if !same {
+            self.content_differs_at = self.content_differs_at.or(first_difference);
+        }
+        let (good, more) = match &self.case.accept {
+            Accept::FirstEcho { kind, payload } => (got == *kind && len == payload.len(), false),
+            Accept::EchoLoop { kind, payload, count } => {
+                let good = got == *kind && len == payload.len();
+                (good, good && self.connections[id].messages_sent < *count)
+            }
+            _ => return,
+        };
+        if more {
+            self.send_loop_frame(id);
+            return;
+        }
+        if matches!(self.case.accept, Accept::EchoLoop { .. }) {
+            self.computed_ok = good;
+        } else {
+            self.computed_ok |= good;
+        }
+        let noted = matches!(self.case.accept, Accept::EchoLoop { .. });
+        let connection = &mut self.connections[id];
+        connection.switch_log(&mut self.shared, now, true, noted);
+        connection.send_close(&mut self.shared, now, Some(CloseCode::NORMAL.0), b"");
+    }
+
+    pub(crate) fn send_loop_frame(&mut self, id: ConnectionId) {
+        let step = self.case.steps.iter().find_map(|step| match step {
+            Step::EchoLoop { frame, .. } => Some(frame),
+            _ => None,
+        });
+        if let Some(frame) = step {
+            self.connections[id].out.frame(frame);
+            self.connections[id].messages_sent += 1;
+        }
+    }
+
+    /// A pause or a limit of the script is over.
+    fn wake(&mut self, id: ConnectionId, now: Duration, mark: Option<&'static str>) {
+        match std::mem::take(&mut self.script.blocked) {
+            Blocked::Waiting => {}
+            Blocked::Awaiting => {
+                self.echo_timed_out = true;
+                return;
+            }
+            other => {
+                self.script.blocked = other;
+                return;
+            }
+        }
+        let Some(mark) = mark else { return };
+        if self.connections[id].is_open() {
+            self.event(id, now, Observed::Timeout { tag: mark.to_owned() });
+        } else {
+            self.script.end();
+        }
+    }
+}
+
+impl Connection {
+    /// Whether the payload being read belongs to a control frame; those interrupt messages.
+    fn reader_in_control(&self) -> bool {
+        self.reader.current_opcode().is_some_and(Opcode::is_control)
+    }
+}
