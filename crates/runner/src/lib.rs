@@ -1,1 +1,15 @@
-//! TODO
+//! Drives test cases over sockets: dials, schedules, confirms, and tells what happened.
+//!
+//! Everything that a user sees comes from [`Event`]s. Nothing here judges, renders or prints.
+
+mod activity;
+mod dial;
+mod drive;
+mod event;
+mod schedule;
+mod server;
+
+pub use dial::Address;
+pub use event::{Attempt, Confirmation, Event, Settled};
+pub use schedule::{Options, Peer, run_peer};
+pub use server::{Readiness, ServerCommand, ServerDied, ServerError};

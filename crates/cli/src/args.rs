@@ -1,0 +1,185 @@
+//! The command line of `wsproof`.
+
+use std::{ffi::OsString, net::SocketAddr, path::PathBuf};
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use wsproof_report::JudgeKind;
+
+/// Proves a WebSocket implementation on the wire.
+#[derive(Debug, Parser)]
+#[command(name = "wsproof", version, max_term_width = 100, after_help = EXIT_CODES)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+const EXIT_CODES: &str = "Exit codes: 0 as expected, 1 the peer deviates, 2 usage or configuration, \
+3 the run could not be carried out, 130 interrupted with the report of what ran written.\n\n\
+`wsproof wstest …` takes the flags of wstest; so does this program under the name wstest.";
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Test servers: drive them through the cases and judge the answers
+    Test(Box<TestArgs>),
+    /// Run a strict echo server to test clients and suites against
+    Echo(EchoArgs),
+    /// List the cases; with an id, show what is sent and what is accepted
+    Cases(CasesArgs),
+    #[command(external_subcommand)]
+    Other(Vec<OsString>),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct TestArgs {
+    /// Servers under test, ws://host:port/path; without any, the built-in echo server
+    pub(crate) urls: Vec<String>,
+
+    /// Cases to run: ids, or patterns with `*`, separated by commas
+    #[arg(long, value_name = "PATTERNS", value_delimiter = ',')]
+    pub(crate) cases: Vec<String>,
+
+    /// Cases to leave out, written like --cases
+    #[arg(long, value_name = "PATTERNS", value_delimiter = ',')]
+    pub(crate) exclude: Vec<String>,
+
+    /// Cases at work at once [default: 16 for a server on this machine, else 4]; when given,
+    /// measured cases overlap too and their times are not comparable
+    #[arg(long, value_name = "N", env = "WSPROOF_JOBS", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub(crate) jobs: Option<u16>,
+
+    /// Folder for the report
+    #[arg(long, value_name = "DIR", default_value = "wsproof-report")]
+    pub(crate) out: PathBuf,
+
+    /// Name of the server in the report [default: its Server header, else its address]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) agent: Option<String>,
+
+    /// Command that starts the server; {port} is replaced by a free port
+    #[arg(long, value_name = "CMD")]
+    pub(crate) server_cmd: Option<String>,
+
+    /// Text in the command's output that says that the server is ready [default: its port accepts]
+    #[arg(long, value_name = "TEXT", requires = "server_cmd")]
+    pub(crate) server_ready: Option<String>,
+
+    /// Seconds for the server to get ready
+    #[arg(long, value_name = "S", default_value_t = 30, requires = "server_cmd")]
+    pub(crate) server_timeout: u64,
+
+    /// Further field of the opening request, `Name: value`; may be repeated
+    #[arg(long, value_name = "FIELD")]
+    pub(crate) header: Vec<String>,
+
+    /// Subprotocol to offer; may be repeated
+    #[arg(long, value_name = "NAME")]
+    pub(crate) subprotocol: Vec<String>,
+
+    /// Origin to send
+    #[arg(long, value_name = "ORIGIN")]
+    pub(crate) origin: Option<String>,
+
+    /// Judgement that is shown and that decides the exit code
+    #[arg(long, value_name = "WHOSE", default_value = "rfc")]
+    pub(crate) judge: Judge,
+
+    /// Seed of masks and keys [default: taken from the clock]
+    #[arg(long, value_name = "N")]
+    pub(crate) seed: Option<u64>,
+
+    /// Stretch the limits of cases by this factor; scripted waits stay as they are
+    #[arg(long, value_name = "X", default_value_t = 1.0, value_parser = time_scale)]
+    pub(crate) time_scale: f64,
+
+    /// Leave out all limits, to debug a server
+    #[arg(long)]
+    pub(crate) no_deadline: bool,
+}
+
+/// The two judgements.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Judge {
+    /// What wstest says
+    Classic,
+    /// What the RFCs say
+    Rfc,
+}
+
+impl From<Judge> for JudgeKind {
+    fn from(judge: Judge) -> Self {
+        match judge {
+            Judge::Classic => Self::Classic,
+            Judge::Rfc => Self::Rfc,
+        }
+    }
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct EchoArgs {
+    /// Addresses to listen on, IPv4 or IPv6
+    #[arg(value_name = "ADDR", default_value = "127.0.0.1:9001")]
+    pub(crate) addrs: Vec<SocketAddr>,
+
+    /// Largest message in octets; larger ones are refused with 1009
+    #[arg(long, value_name = "OCTETS", default_value_t = 64 << 20)]
+    pub(crate) max_message: usize,
+
+    /// Subprotocol that the server speaks; may be repeated
+    #[arg(long, value_name = "NAME")]
+    pub(crate) subprotocol: Vec<String>,
+
+    /// Do one thing wrong, to see how it is reported; `list` names the defects
+    #[arg(long, value_name = "NAME")]
+    pub(crate) defect: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CasesArgs {
+    /// Ids or patterns with `*`
+    pub(crate) patterns: Vec<String>,
+
+    /// How to print them
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub(crate) format: Format,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// JSON, one array
+    Json,
+    /// A Markdown table
+    Md,
+    /// For people
+    Text,
+}
+
+fn time_scale(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(factor) if (1.0..=1000.0).contains(&factor) => Ok(factor),
+        Ok(_) => Err("limits are stretched by a factor from 1 to 1000".to_owned()),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+/// What to say to a command that is none.
+pub(crate) fn unknown_command(name: &str) -> String {
+    const PLANNED: [&str; 10] = [
+        "listen",
+        "testee",
+        "doctor",
+        "replay",
+        "report",
+        "fuzz",
+        "load",
+        "completions",
+        "man",
+        "h2",
+    ];
+    if PLANNED.contains(&name) {
+        format!("`wsproof {name}` is not there yet; there are `test`, `echo`, `cases` and `wstest`")
+    } else {
+        format!(
+            "`{name}` is no command; there are `test`, `echo`, `cases` and `wstest` (see --help)"
+        )
+    }
+}

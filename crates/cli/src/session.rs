@@ -1,0 +1,411 @@
+//! One run from start to end: peers one after the other, every event into `results.jsonl` as it
+//! comes, then the report. Both command lines end here.
+
+use std::{
+    collections::HashSet,
+    fs::{self, File},
+    io::{BufWriter, Write},
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+use wsproof_engine::{Case, CaseId, Limits};
+use wsproof_report::{
+    JudgeKind, Line, Results, classic,
+    contract::{self, Confirmation, End, Machine, Note, PeerInfo, RunInfo, Verdict},
+    html,
+};
+use wsproof_runner::{Event, Options, Peer, run_peer};
+
+use crate::{
+    exit::{Error, Exit},
+    output,
+    progress::Progress,
+};
+
+/// How the user is told what happens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Voice {
+    /// The lines that `wstest` prints on stdout.
+    Classic,
+    /// A bar or plain lines on stderr.
+    Own,
+}
+
+/// Everything about a run that is the same for all peers.
+#[derive(Debug)]
+pub(crate) struct Plan {
+    pub(crate) cases: Vec<Arc<Case>>,
+    pub(crate) judge: JudgeKind,
+    pub(crate) voice: Voice,
+    pub(crate) out: PathBuf,
+    /// Cases at work at once; `None` takes the default for each peer.
+    pub(crate) jobs: Option<usize>,
+    pub(crate) limits: Limits,
+    pub(crate) seed: u64,
+    /// Agents and the cases that are not run with them.
+    pub(crate) excluded: Vec<(String, Vec<String>)>,
+}
+
+/// A peer with its name.
+#[derive(Debug)]
+pub(crate) struct NamedPeer {
+    pub(crate) url: String,
+    /// `None` takes what the peer says of itself.
+    pub(crate) agent: Option<String>,
+    /// The name of a peer that says nothing of itself.
+    pub(crate) fallback: String,
+    pub(crate) peer: Peer,
+}
+
+/// A run under way.
+pub(crate) struct Session {
+    plan: Plan,
+    results: Results,
+    file: BufWriter<File>,
+    path: PathBuf,
+    names: HashSet<String>,
+    /// Peers of which some case was not judged.
+    incomplete: Vec<String>,
+    cancel: CancellationToken,
+}
+
+impl Session {
+    /// Opens the report's folder and writes the first line of the results.
+    pub(crate) fn start(plan: Plan, cancel: CancellationToken) -> Result<Self, Error> {
+        fs::create_dir_all(&plan.out).map_err(|error| {
+            Error::failed(format!("create the report folder {}", plan.out.display()), error)
+        })?;
+        let path = plan.out.join("results.jsonl");
+        let file = File::create(&path)
+            .map_err(|error| Error::failed(format!("create {}", path.display()), error))?;
+        let run = RunInfo {
+            format: contract::FORMAT,
+            tool: concat!("wsproof ", env!("CARGO_PKG_VERSION")).to_owned(),
+            catalogue: wsproof_cases::CATALOGUE_VERSION.to_owned(),
+            command: std::env::args().collect(),
+            started: timestamp(SystemTime::now()),
+            seed: plan.seed,
+            judge: plan.judge,
+            cases: plan.cases.iter().map(|case| case.id.clone()).collect(),
+            machine: Machine {
+                os: std::env::consts::OS.to_owned(),
+                arch: std::env::consts::ARCH.to_owned(),
+                cpus: std::thread::available_parallelism()
+                    .map_or(1, |n| u32::try_from(n.get()).unwrap_or(u32::MAX)),
+            },
+        };
+        let mut session = Self {
+            plan,
+            results: Results::default(),
+            file: BufWriter::new(file),
+            path,
+            names: HashSet::new(),
+            incomplete: Vec::new(),
+            cancel,
+        };
+        session.write(Line::Run(run))?;
+        Ok(session)
+    }
+
+    /// Runs all cases against one peer.
+    pub(crate) async fn run(&mut self, named: &NamedPeer) -> Result<(), Error> {
+        if self.cancel.is_cancelled() {
+            return Ok(());
+        }
+        let cases = self.cases_for(named.agent.as_deref());
+        let local = named.peer.address.is_local();
+        let options = Options {
+            jobs: self.plan.jobs.unwrap_or(if local { 16 } else { 4 }),
+            overlap_measured: self.plan.jobs.is_some_and(|jobs| jobs > 1),
+            limits: self.plan.limits,
+            seed: self.plan.seed,
+        };
+        let (sender, mut events) = mpsc::unbounded_channel();
+        let cancel = self.cancel.clone();
+        let running = run_peer(&named.peer, &cases, &options, &sender, &cancel);
+        tokio::pin!(running);
+        let mut listener = Listener::new(&self.plan, named, cases.len());
+        let all = loop {
+            tokio::select! {
+                biased;
+                Some(event) = events.recv() => self.take(&mut listener, named, event)?,
+                all = &mut running => break all,
+            }
+        };
+        while let Ok(event) = events.try_recv() {
+            self.take(&mut listener, named, event)?;
+        }
+        let name = listener.finish();
+        if !all && !self.cancel.is_cancelled() {
+            self.incomplete.push(name.unwrap_or_else(|| named.fallback.clone()));
+        }
+        Ok(())
+    }
+
+    /// Says something about the run as a whole or about a peer that never answered.
+    pub(crate) fn note(&mut self, text: impl Into<String>) -> Result<(), Error> {
+        self.write(Line::Note(Note { peer: None, text: text.into() }))
+    }
+
+    /// Writes the end of the results and the report, prints the summary, and says how it went.
+    pub(crate) fn finish(mut self) -> Result<Exit, Error> {
+        let interrupted = self.cancel.is_cancelled();
+        self.write(Line::End(End { ended: timestamp(SystemTime::now()), interrupted }))?;
+        self.file
+            .flush()
+            .map_err(|error| Error::failed(format!("write {}", self.path.display()), error))?;
+        let cases: Vec<Case> = self.plan.cases.iter().map(|case| Case::clone(case)).collect();
+        let classic_cases: Vec<Case> = wsproof_cases::classic();
+        let mut files = html::files(&self.results, &cases, self.plan.judge);
+        let classic_order: Vec<Case> = classic_cases
+            .into_iter()
+            .chain(cases.iter().filter(|case| !case.id.is_classic()).cloned())
+            .collect();
+        files.extend(classic::files(&self.results, &classic_order));
+        for file in files {
+            write_whole(&self.plan.out.join(&file.name), &file.contents)?;
+        }
+        if self.plan.voice == Voice::Own {
+            output::line(&wsproof_report::text_summary(&self.results, &cases, self.plan.judge));
+            output::line(&format!("report: {}", self.plan.out.join("index.html").display()));
+        }
+        Ok(self.exit(interrupted))
+    }
+
+    fn exit(&self, interrupted: bool) -> Exit {
+        if interrupted {
+            return Exit::Interrupted;
+        }
+        let deviates = self.results.peers().iter().any(|peer| {
+            self.results.records(&peer.peer).any(|(_, record)| {
+                let judged = record.final_attempt();
+                judged.is_some_and(|attempt| attempt.judgement(self.plan.judge).deviates())
+            })
+        });
+        if deviates {
+            Exit::Deviates
+        } else if !self.incomplete.is_empty() || self.results.peers().is_empty() {
+            Exit::NotCarriedOut
+        } else {
+            Exit::AsExpected
+        }
+    }
+
+    fn cases_for(&self, agent: Option<&str>) -> Vec<Arc<Case>> {
+        let cases = self.plan.cases.iter();
+        cases
+            .filter(|case| !agent.is_some_and(|a| self.is_excluded(a, &case.id)))
+            .cloned()
+            .collect()
+    }
+
+    fn is_excluded(&self, agent: &str, case: &CaseId) -> bool {
+        use crate::selection::selects_whole;
+        self.plan.excluded.iter().any(|(agents, cases)| {
+            selects_whole(agents, agent)
+                && cases.iter().any(|pattern| selects_whole(pattern, case.as_str()))
+        })
+    }
+
+    fn take(
+        &mut self,
+        listener: &mut Listener,
+        named: &NamedPeer,
+        event: Event,
+    ) -> Result<(), Error> {
+        match event {
+            Event::Started { case } => listener.started(&case),
+            Event::Note(text) => {
+                listener.say(&text);
+                self.write(Line::Note(Note { peer: listener.name.clone(), text }))?;
+            }
+            Event::Attempt(attempt) => {
+                if listener.name.is_none() {
+                    let name = self.name(named, attempt.outcome.openings.first());
+                    let url = named.url.clone();
+                    listener.named(&name);
+                    self.write(Line::Peer(PeerInfo { peer: name, url }))?;
+                }
+                let peer = listener.name.clone().unwrap_or_default();
+                if self.is_excluded(&peer, &attempt.case.id) {
+                    return Ok(());
+                }
+                self.write(Line::Attempt(Box::new(contract::Attempt {
+                    peer,
+                    case: attempt.case.id.clone(),
+                    attempt: attempt.number,
+                    quiet: attempt.quiet,
+                    beside: attempt.beside,
+                    comparable: attempt.comparable,
+                    started: timestamp(attempt.started),
+                    outcome: attempt.outcome,
+                    classic: attempt.classic,
+                    rfc: attempt.rfc,
+                })))?;
+            }
+            Event::Settled(settled) => {
+                let peer = listener.name.clone().unwrap_or_default();
+                let case = settled.case.id.clone();
+                if self.is_excluded(&peer, &case) {
+                    return Ok(());
+                }
+                let confirmation = match settled.confirmation {
+                    wsproof_runner::Confirmation::Confirmed => Confirmation::Confirmed,
+                    wsproof_runner::Confirmation::Impossible => Confirmation::Impossible,
+                    wsproof_runner::Confirmation::NotNeeded => Confirmation::NotNeeded,
+                    wsproof_runner::Confirmation::Taken => Confirmation::Taken,
+                };
+                let (attempt, unstable) = (settled.attempt, settled.unstable);
+                let verdict = Verdict { peer: peer.clone(), case, attempt, unstable, confirmation };
+                self.write(Line::Verdict(verdict))?;
+                let judged = self.results.final_attempt(&peer, &settled.case.id);
+                listener.settled(&settled.case, judged, self.plan.judge, unstable);
+            }
+        }
+        Ok(())
+    }
+
+    /// A name that no other peer of the run has.
+    fn name(&mut self, named: &NamedPeer, opening: Option<&wsproof_engine::Opening>) -> String {
+        let said = || opening.and_then(|opening| opening.server.clone());
+        let name = named.agent.clone().or_else(said).unwrap_or_else(|| named.fallback.clone());
+        let mut unique = name.clone();
+        let mut n = 1;
+        while !self.names.insert(unique.clone()) {
+            n += 1;
+            unique = format!("{name} #{n}");
+        }
+        unique
+    }
+
+    fn write(&mut self, line: Line) -> Result<(), Error> {
+        let mut text = line.to_json();
+        text.push('\n');
+        // What is judged is on disk before anything else happens: an interrupt loses nothing.
+        self.file
+            .write_all(text.as_bytes())
+            .and_then(|()| self.file.flush())
+            .map_err(|error| Error::failed(format!("write {}", self.path.display()), error))?;
+        self.results.push(line);
+        Ok(())
+    }
+}
+
+/// Writes a file that is either there whole or not at all.
+fn write_whole(path: &Path, contents: &[u8]) -> Result<(), Error> {
+    let fault = |error| Error::failed(format!("write {}", path.display()), error);
+    let partial = path.with_extension("partial");
+    fs::write(&partial, contents).map_err(fault)?;
+    fs::rename(&partial, path).map_err(fault)
+}
+
+/// Tells the user about one peer.
+struct Listener {
+    voice: Voice,
+    /// Known from the first answer, unless it was given.
+    name: Option<String>,
+    address: String,
+    /// Cases that began before the name was known.
+    early: Vec<CaseId>,
+    announced: HashSet<CaseId>,
+    progress: Option<Progress>,
+}
+
+impl Listener {
+    fn new(plan: &Plan, named: &NamedPeer, cases: usize) -> Self {
+        let progress = (plan.voice == Voice::Own).then(|| {
+            let who = named.agent.as_ref().map_or(String::new(), |agent| format!("{agent} at "));
+            Progress::new(&format!("testing {who}{} with {cases} cases", named.url), cases)
+        });
+        Self {
+            voice: plan.voice,
+            name: None,
+            address: named.peer.address.to_string(),
+            early: Vec::new(),
+            announced: HashSet::new(),
+            progress,
+        }
+    }
+
+    fn started(&mut self, case: &Case) {
+        if let Some(progress) = &self.progress {
+            progress.started(case.id.as_str());
+        }
+        // A confirmation is not announced again: scripts count these lines.
+        if self.voice == Voice::Classic && self.announced.insert(case.id.clone()) {
+            match &self.name {
+                Some(name) => self.announce(&case.id, name),
+                None => self.early.push(case.id.clone()),
+            }
+        }
+    }
+
+    fn named(&mut self, name: &str) {
+        self.name = Some(name.to_owned());
+        for case in std::mem::take(&mut self.early) {
+            self.announce(&case, name);
+        }
+    }
+
+    fn announce(&self, case: &CaseId, agent: &str) {
+        let agent = output::clean(agent);
+        output::line(&format!(
+            "Running test case ID {case} for agent {agent} from peer tcp4:{}",
+            self.address
+        ));
+    }
+
+    fn settled(
+        &mut self,
+        case: &Case,
+        judged: Option<&contract::Attempt>,
+        judge: JudgeKind,
+        unstable: bool,
+    ) {
+        let Some(progress) = &mut self.progress else { return };
+        progress.settled();
+        let Some(judgement) = judged.map(|attempt| attempt.judgement(judge)) else { return };
+        if judgement.deviates() || unstable {
+            let mark = if unstable { "unstable" } else { "deviates" };
+            let reason = if judgement.behavior == wsproof_engine::Behavior::Failed {
+                &judgement.reason
+            } else {
+                &judgement.close_reason
+            };
+            progress.say(&format!("  {mark} {:<8} {}", case.id, output::clean(reason)));
+        }
+    }
+
+    fn say(&mut self, text: &str) {
+        match &mut self.progress {
+            Some(progress) => progress.say(&format!("  {text}")),
+            None => output::line(text),
+        }
+    }
+
+    fn finish(self) -> Option<String> {
+        if let Some(progress) = self.progress {
+            progress.finish();
+        }
+        self.name
+    }
+}
+
+/// UTC with milliseconds.
+pub(crate) fn timestamp(time: SystemTime) -> String {
+    jiff::Timestamp::try_from(time)
+        .unwrap_or_default()
+        .strftime("%Y-%m-%dT%H:%M:%S.%3fZ")
+        .to_string()
+}
+
+/// A seed for a run that was given none; it stands in the results.
+pub(crate) fn seed_from_clock() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    // Whole numbers up to 2^53 survive every JSON reader.
+    u64::try_from(since.as_nanos() & ((1 << 53) - 1)).unwrap_or_default()
+}

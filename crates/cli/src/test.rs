@@ -1,0 +1,171 @@
+//! `wsproof test`: servers under test.
+
+use std::{net::TcpListener, sync::Arc, time::Duration};
+
+use tokio_util::sync::CancellationToken;
+use wsproof_engine::{Limits, Target};
+use wsproof_runner::{Peer, Readiness, ServerCommand};
+use wsproof_testee::{EchoOptions, EchoServer};
+
+use crate::{
+    args::TestArgs,
+    echo::{end_signal, leave_at_once, server_config},
+    exit::{Error, Exit},
+    output,
+    selection::{Selection, select},
+    session::{NamedPeer, Plan, Session, Voice, seed_from_clock},
+    url::WsUrl,
+};
+
+pub(crate) async fn run(args: TestArgs) -> Result<Exit, Error> {
+    let cases = selected(&args)?;
+    let mut urls = Vec::new();
+    for text in &args.urls {
+        let url = WsUrl::parse(text).map_err(Error::usage)?;
+        if url.secure {
+            return Err(Error::usage(format!("`{text}`: wss:// is not there yet; use ws://")));
+        }
+        urls.push(url);
+    }
+    if args.agent.is_some() && urls.len() > 1 {
+        return Err(Error::usage("--agent names one server; with several they name themselves"));
+    }
+    let fields = args.header.iter().map(|text| field(text)).collect::<Result<Vec<_>, _>>()?;
+    let cancel = CancellationToken::new();
+    let plan = Plan {
+        cases: cases.into_iter().map(Arc::new).collect(),
+        judge: args.judge.into(),
+        voice: Voice::Own,
+        out: args.out.clone(),
+        jobs: args.jobs.map(usize::from),
+        limits: if args.no_deadline { Limits::Off } else { Limits::Scaled(args.time_scale) },
+        seed: args.seed.unwrap_or_else(seed_from_clock),
+        excluded: Vec::new(),
+    };
+    let mut session = Session::start(plan, cancel.clone())?;
+    watch_for_interrupt(cancel.clone());
+
+    let mut agent = args.agent.clone();
+    let mut command = None;
+    let built_in = CancellationToken::new();
+    if let Some(text) = &args.server_cmd {
+        let (url, server) = start_server(text, &args, urls.first()).await?;
+        urls = vec![url];
+        command = Some(server);
+    } else if urls.is_empty() {
+        urls.push(start_built_in(built_in.clone()).await?);
+        agent.get_or_insert_with(|| "wsproof echo".to_owned());
+    }
+    for url in &urls {
+        let named = NamedPeer {
+            url: url.to_string(),
+            agent: agent.clone(),
+            fallback: url.address.to_string(),
+            peer: Peer {
+                address: url.address.clone(),
+                target: Target {
+                    origin: args.origin.clone(),
+                    subprotocols: args.subprotocol.clone(),
+                    fields: fields.clone(),
+                    ..Target::new(url.host_field(false), url.path.clone())
+                },
+                timers: None,
+            },
+        };
+        session.run(&named).await?;
+    }
+    built_in.cancel();
+    if let Some(mut server) = command {
+        if let Some(died) = server.died().await {
+            let text = format!("the server died: {died}");
+            output::warning(&output_lines(&text));
+            session.note(text)?;
+        }
+        server.stop().await;
+    }
+    session.finish()
+}
+
+/// Keeps the line breaks of a server's last words and nothing else that a terminal obeys.
+fn output_lines(text: &str) -> String {
+    text.lines().map(output::clean).collect::<Vec<_>>().join("\n")
+}
+
+/// First Ctrl-C: end in order, with the report of what ran. Second: leave.
+pub(crate) fn watch_for_interrupt(cancel: CancellationToken) {
+    tokio::spawn(async move {
+        end_signal().await;
+        output::notice("interrupted; writing the report of what was judged");
+        cancel.cancel();
+        end_signal().await;
+        leave_at_once();
+    });
+}
+
+fn selected(args: &TestArgs) -> Result<Vec<wsproof_engine::Case>, Error> {
+    let all = vec!["*".to_owned()];
+    let wanted = if args.cases.is_empty() { &all } else { &args.cases };
+    let Selection { cases, void } = select(wsproof_cases::catalogue(), wanted, &args.exclude);
+    if let Some(pattern) = void.first() {
+        return Err(Error::usage(format!(
+            "`{pattern}` is no case and selects none; `wsproof cases` lists them"
+        )));
+    }
+    if cases.is_empty() {
+        return Err(Error::usage("--exclude leaves no case to run"));
+    }
+    Ok(cases)
+}
+
+fn field(text: &str) -> Result<(String, String), Error> {
+    let fault = |what: &str| Error::usage(format!("--header `{text}`: {what}"));
+    let (name, value) =
+        text.split_once(':').ok_or_else(|| fault("a field is written `Name: value`"))?;
+    let token = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c);
+    if name.is_empty() || !name.chars().all(token) {
+        return Err(fault("the name has a character that no field name may have"));
+    }
+    if value.chars().any(char::is_control) {
+        return Err(fault("the value has a control character"));
+    }
+    Ok((name.to_owned(), value.trim().to_owned()))
+}
+
+async fn start_built_in(stop: CancellationToken) -> Result<WsUrl, Error> {
+    const WHAT: &str = "start the built-in echo server";
+    let options = EchoOptions { server: server_config(), ..EchoOptions::default() };
+    let server = EchoServer::bind(options).await.map_err(|error| Error::failed(WHAT, error))?;
+    let text = server.local_addrs().first().map(|addr| format!("ws://{addr}")).unwrap_or_default();
+    let url = WsUrl::parse(&text).map_err(|error| Error::failed(WHAT, error))?;
+    tokio::spawn(server.serve(stop));
+    Ok(url)
+}
+
+async fn start_server(
+    command: &str,
+    args: &TestArgs,
+    url: Option<&WsUrl>,
+) -> Result<(WsUrl, ServerCommand), Error> {
+    if args.urls.len() > 1 {
+        return Err(Error::usage("--server-cmd starts one server; more than one URL was given"));
+    }
+    let url = match url {
+        Some(url) => url.clone(),
+        None => {
+            let port = free_port().map_err(|error| Error::failed("find a free port", error))?;
+            WsUrl::parse(&format!("ws://127.0.0.1:{port}")).map_err(Error::usage)?
+        }
+    };
+    let readiness = args.server_ready.clone().map_or(Readiness::Port, Readiness::Output);
+    let limit = Duration::from_secs(args.server_timeout);
+    let address = &url.address;
+    let server = ServerCommand::start(command, &address.host, address.port, &readiness, limit)
+        .await
+        .map_err(|error| Error::failed("bring up the server under test", error))?;
+    Ok((url, server))
+}
+
+/// A port that was free a moment ago.
+fn free_port() -> std::io::Result<u16> {
+    Ok(TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port())
+}

@@ -1,0 +1,256 @@
+//! Carries out one [`Run`] over sockets.
+
+use std::{
+    future::poll_fn,
+    io,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+    time::{Duration, SystemTime},
+};
+
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    net::TcpStream,
+    time::{Instant, Sleep, sleep_until},
+};
+use tokio_util::sync::CancellationToken;
+use wsproof_engine::{Case, Input, Outcome, Run, RunConfig, Transmit};
+
+use crate::{Address, activity::Activity, dial};
+
+/// Read in one go.
+const READ: usize = 64 << 10;
+/// Reads in a row before timers are looked at: an endless stream must not hide them.
+const READS_IN_A_ROW: usize = 16;
+
+/// A run that is over.
+#[derive(Debug)]
+pub(crate) struct Driven {
+    pub(crate) started: SystemTime,
+    pub(crate) outcome: Outcome,
+    /// Why the first connection did not come about.
+    pub(crate) connect_error: Option<io::Error>,
+    /// Time from the request to the open WebSocket.
+    pub(crate) opening: Option<Duration>,
+}
+
+/// Carries out a case. Returns nothing if it was interrupted.
+pub(crate) async fn drive(
+    case: Arc<Case>,
+    config: RunConfig,
+    address: &Address,
+    mut activity: Activity,
+    cancel: &CancellationToken,
+) -> Option<Driven> {
+    let started = SystemTime::now();
+    let mut driver = Driver {
+        run: Run::new(case, config),
+        began: Instant::now(),
+        sockets: Vec::new(),
+        read_buf: vec![0; READ],
+        connect_error: None,
+        connected_at: None,
+    };
+    let mut alarm = Box::pin(sleep_until(driver.began));
+    loop {
+        tokio::select! {
+            biased;
+            () = cancel.cancelled() => return None,
+            () = driver.dial(address) => {}
+        }
+        if driver.is_done() {
+            break;
+        }
+        let (due, settles) = driver.next_alarm(&activity);
+        alarm.as_mut().reset(due);
+        let progress = tokio::select! {
+            biased;
+            () = cancel.cancelled() => {
+                driver.run.give_up(driver.began.elapsed());
+                return None;
+            }
+            progress = poll_fn(|cx| driver.poll(cx, alarm.as_mut())) => progress,
+        };
+        match progress {
+            Progress::Moved => activity.set_waiting(false),
+            Progress::Alarm if settles => activity.set_waiting(true),
+            Progress::Alarm => {
+                activity.set_waiting(false);
+                driver.run.handle_timeout(driver.began.elapsed());
+            }
+        }
+    }
+    let opening = driver
+        .run
+        .opened_at()
+        .zip(driver.connected_at)
+        .map(|(opened, connected)| opened.saturating_sub(connected));
+    Some(Driven {
+        started,
+        opening,
+        connect_error: driver.connect_error,
+        outcome: driver.run.into_outcome(driver.began.elapsed()),
+    })
+}
+
+/// What made the driver stop waiting.
+enum Progress {
+    Alarm,
+    Moved,
+}
+
+struct Driver {
+    run: Run,
+    began: Instant,
+    sockets: Vec<Socket>,
+    read_buf: Vec<u8>,
+    connect_error: Option<io::Error>,
+    connected_at: Option<Duration>,
+}
+
+struct Socket {
+    stream: Option<TcpStream>,
+    pending: Vec<u8>,
+    written: usize,
+    /// Nothing can be written any more; what the peer still sends is read all the same.
+    write_failed: bool,
+    /// What follows once the pending octets are out.
+    then: Option<Transmit>,
+}
+
+impl Driver {
+    async fn dial(&mut self, address: &Address) {
+        while let Some(id) = self.run.poll_dial() {
+            let connected = dial::dial(address).await;
+            let now = self.began.elapsed();
+            let (stream, input) = match connected {
+                Ok(stream) => (Some(stream), Input::Connected),
+                Err(error) => {
+                    self.connect_error.get_or_insert(error);
+                    (None, Input::NotConnected)
+                }
+            };
+            self.connected_at.get_or_insert(now);
+            self.sockets.push(Socket {
+                stream,
+                pending: Vec::new(),
+                written: 0,
+                write_failed: false,
+                then: None,
+            });
+            self.run.handle(id, now, input);
+        }
+    }
+
+    /// TCP has ended everywhere and nothing is left to be written.
+    fn is_done(&self) -> bool {
+        self.run.is_over() && self.sockets.iter().all(|socket| socket.stream.is_none())
+    }
+
+    /// When to wake up, and whether that is only to say that the case waits.
+    fn next_alarm(&self, activity: &Activity) -> (Instant, bool) {
+        let now = Instant::now();
+        let timer = self.run.poll_timeout().map(|due| self.began + due);
+        let idle =
+            self.run.is_waiting() && self.sockets.iter().all(|socket| socket.pending.is_empty());
+        let settled = activity.settle().filter(|_| idle).map(|settle| now + settle);
+        match (timer, settled) {
+            (Some(timer), Some(settled)) if settled < timer => (settled, true),
+            (Some(timer), _) => (timer, false),
+            (None, Some(settled)) => (settled, true),
+            // Without limits there may be nothing to wake up for.
+            (None, None) => (now + Duration::from_hours(1), true),
+        }
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>, alarm: Pin<&mut Sleep>) -> Poll<Progress> {
+        let mut moved = false;
+        for id in 0..self.sockets.len() {
+            moved |= self.poll_write(id, cx);
+            moved |= self.poll_read(id, cx);
+        }
+        if alarm.poll(cx).is_ready() {
+            return Poll::Ready(Progress::Alarm);
+        }
+        if moved { Poll::Ready(Progress::Moved) } else { Poll::Pending }
+    }
+
+    fn poll_read(&mut self, id: usize, cx: &mut Context<'_>) -> bool {
+        let mut moved = false;
+        for _ in 0..READS_IN_A_ROW {
+            let Some(stream) = &mut self.sockets[id].stream else { return moved };
+            let mut buf = ReadBuf::new(&mut self.read_buf);
+            let input = match Pin::new(stream).poll_read(cx, &mut buf) {
+                Poll::Pending => return moved,
+                Poll::Ready(Ok(())) if buf.filled().is_empty() => Input::Eof,
+                Poll::Ready(Ok(())) => Input::Octets(buf.filled_mut()),
+                Poll::Ready(Err(_)) => Input::Reset,
+            };
+            let ended = matches!(input, Input::Eof | Input::Reset);
+            self.run.handle(id, self.began.elapsed(), input);
+            moved = true;
+            if ended {
+                self.sockets[id].stream = None;
+            } else {
+                self.poll_write(id, cx);
+            }
+        }
+        // More may be there; come back after the timers.
+        cx.waker().wake_by_ref();
+        moved
+    }
+
+    fn poll_write(&mut self, id: usize, cx: &mut Context<'_>) -> bool {
+        let mut moved = false;
+        loop {
+            let now = self.began.elapsed();
+            let socket = &mut self.sockets[id];
+            let Some(stream) = &mut socket.stream else { return moved };
+            if socket.written < socket.pending.len() {
+                match Pin::new(&mut *stream).poll_write(cx, &socket.pending[socket.written..]) {
+                    Poll::Pending => return moved,
+                    Poll::Ready(Ok(n)) if n > 0 => socket.written += n,
+                    Poll::Ready(_) => {
+                        // Why it failed shows when the peer's last octets have been read.
+                        socket.write_failed = true;
+                        socket.written = socket.pending.len();
+                    }
+                }
+                moved = true;
+                if socket.written < socket.pending.len() {
+                    continue;
+                }
+                socket.pending.clear();
+                socket.written = 0;
+                if socket.then.take().is_some() {
+                    // A write of its own: let the peer's answer in before the next one.
+                    cx.waker().wake_by_ref();
+                    return moved;
+                }
+            }
+            match self.run.poll_transmit(id, now, &mut socket.pending) {
+                None => return moved,
+                Some(order @ Transmit::Octets { own_write }) => {
+                    if socket.write_failed {
+                        socket.pending.clear();
+                    } else if own_write {
+                        socket.then = Some(order);
+                    }
+                }
+                Some(Transmit::ShutdownWrite) => {
+                    // A failure means that the connection is gone, which reading will show.
+                    let _ = Pin::new(stream).poll_shutdown(cx);
+                }
+                Some(Transmit::End) => socket.stream = None,
+                Some(Transmit::Abort) => {
+                    socket.pending.clear();
+                    if let Some(stream) = socket.stream.take() {
+                        dial::reset(stream);
+                    }
+                }
+            }
+            moved = true;
+        }
+    }
+}

@@ -1,0 +1,512 @@
+//! Runs the cases for one peer: overlapped as far as the peer bears it, then confirmed quietly.
+//!
+//! Order and overlap are decided here and nowhere else. A verdict that was reached beside other
+//! cases and is not a plain pass is reached once more with nothing else at work, so that neither
+//! a parallel run nor a peer's limit on connections is sold as the peer's fault.
+
+mod load;
+mod queue;
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use rand_chacha::rand_core::{Rng, SeedableRng};
+use tokio::{sync::mpsc, task::JoinSet, time::sleep};
+use tokio_util::sync::CancellationToken;
+use wsproof_engine::{
+    Accept, Case, Class, Judgement, Limits, RunConfig, Target, TcpEnd, Timers, judge,
+};
+use wsproof_proto::Role;
+
+use crate::{
+    Address, Attempt, Confirmation, Event, Settled,
+    activity::{Activity, SETTLE, SETTLE_MEASURED, Signal},
+    drive::{Driven, drive},
+};
+use load::Load;
+use queue::{Mode, Queue};
+
+/// So many confirmations in a row without a change speak for the rest.
+const ENOUGH_CONFIRMED: usize = 32;
+/// A peer that refuses TCP is asked again so often before it is given up.
+const REFUSALS: u32 = 4;
+/// Before a peer that refused TCP is asked again.
+const AGAIN: Duration = Duration::from_millis(250);
+
+/// Whom the cases are run against.
+#[derive(Debug, Clone)]
+pub struct Peer {
+    /// Where it listens.
+    pub address: Address,
+    /// What it is asked for.
+    pub target: Target,
+    /// Limits of the handshakes in place of the cases' own.
+    pub timers: Option<Timers>,
+}
+
+/// How the cases are run.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Cases at work at once, at most.
+    pub jobs: usize,
+    /// Whether measured cases may overlap too. Their durations are not comparable then.
+    pub overlap_measured: bool,
+    /// What happens to limits.
+    pub limits: Limits,
+    /// From which masks and keys are made, together with the id of the case.
+    pub seed: u64,
+}
+
+/// Runs `cases` against `peer`. Returns whether all of them were judged.
+///
+/// Events go to `events` as they happen. When `cancel` is called what runs is given up, and
+/// nothing is said of it.
+pub async fn run_peer(
+    peer: &Peer,
+    cases: &[Arc<Case>],
+    options: &Options,
+    events: &mpsc::UnboundedSender<Event>,
+    cancel: &CancellationToken,
+) -> bool {
+    let mut scheduler = Scheduler::new(peer, options, events, cancel);
+    let measured_alone = |case: &&Arc<Case>| case.measured && !options.overlap_measured;
+    let (measured, others): (Vec<_>, Vec<_>) = cases.iter().partition(measured_alone);
+    let passes = [
+        (Queue::new(others.into_iter().cloned()), Mode::Overlapped),
+        (Queue::default(), Mode::Quiet),
+        (Queue::new(measured.into_iter().cloned()), Mode::Measured),
+        // Measured cases that waited beside others are confirmed like all the rest.
+        (Queue::default(), Mode::Quiet),
+        (Queue::default(), Mode::Alone),
+    ];
+    for (queue, mode) in passes {
+        let queue = match mode {
+            Mode::Quiet => scheduler.unconfirmed(),
+            Mode::Alone => Queue::new(std::mem::take(&mut scheduler.disputed)),
+            _ => queue,
+        };
+        scheduler.pass(queue, mode).await;
+        if cancel.is_cancelled() {
+            return false;
+        }
+    }
+    scheduler.settle_unconfirmed();
+    scheduler.settle_passive();
+    scheduler.settled == cases.len()
+}
+
+struct Scheduler<'a> {
+    peer: &'a Peer,
+    options: &'a Options,
+    events: &'a mpsc::UnboundedSender<Event>,
+    cancel: &'a CancellationToken,
+    load: Load,
+    tasks: JoinSet<(usize, Option<Driven>)>,
+    signals: mpsc::UnboundedReceiver<Signal>,
+    signal_sender: mpsc::UnboundedSender<Signal>,
+    running: BTreeMap<usize, Running>,
+    next_slot: usize,
+    /// The verdicts reached so far, by the case's place in the catalogue.
+    records: BTreeMap<wsproof_engine::CaseId, Record>,
+    /// Cases whose quiet verdict differed while others waited beside them.
+    disputed: Vec<Arc<Case>>,
+    /// Attempts at passive cases, whose verdict comes last.
+    passive: Vec<Attempt>,
+    confirmed_in_a_row: usize,
+    refusals: u32,
+    gone: bool,
+    settled: usize,
+}
+
+struct Running {
+    case: Arc<Case>,
+    mode: Mode,
+    waiting: bool,
+    beside: u32,
+    /// Whether another case was at work at any time while this one was.
+    disturbed: bool,
+}
+
+/// What is known of a case.
+struct Record {
+    case: Arc<Case>,
+    attempts: u32,
+    counts: u32,
+    verdict: Verdict,
+    duration: Duration,
+    unstable: bool,
+    confirmation: Confirmation,
+    needs_confirmation: bool,
+    opening: Vec<wsproof_engine::Opening>,
+    settled: bool,
+}
+
+/// What must not change between attempts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Verdict {
+    classic: (judge::Behavior, judge::CloseBehavior),
+    rfc: (judge::Behavior, judge::CloseBehavior),
+    code: Option<u16>,
+}
+
+impl<'a> Scheduler<'a> {
+    fn new(
+        peer: &'a Peer,
+        options: &'a Options,
+        events: &'a mpsc::UnboundedSender<Event>,
+        cancel: &'a CancellationToken,
+    ) -> Self {
+        let (signal_sender, signals) = mpsc::unbounded_channel();
+        Self {
+            peer,
+            options,
+            events,
+            cancel,
+            load: Load::new(options.jobs),
+            tasks: JoinSet::new(),
+            signals,
+            signal_sender,
+            running: BTreeMap::new(),
+            next_slot: 0,
+            records: BTreeMap::new(),
+            disputed: Vec::new(),
+            passive: Vec::new(),
+            confirmed_in_a_row: 0,
+            refusals: 0,
+            gone: false,
+            settled: 0,
+        }
+    }
+
+    /// Works through a queue until it is empty and nothing runs.
+    async fn pass(&mut self, mut queue: Queue, mode: Mode) {
+        loop {
+            while !self.gone && self.may_start(mode) {
+                if mode == Mode::Quiet && self.confirmed_in_a_row >= ENOUGH_CONFIRMED {
+                    self.take_rest(&mut queue);
+                }
+                let Some(case) = queue.next() else { break };
+                self.start(case, mode);
+            }
+            if self.running.is_empty() {
+                return;
+            }
+            tokio::select! {
+                biased;
+                () = self.cancel.cancelled() => {
+                    self.tasks.shutdown().await;
+                    self.running.clear();
+                    return;
+                }
+                Some(joined) = self.tasks.join_next() => {
+                    let Ok((slot, driven)) = joined else { continue };
+                    let Some(running) = self.running.remove(&slot) else { continue };
+                    if let Some(driven) = driven
+                        && let Some(again) = self.finished(running, driven).await
+                    {
+                        queue.again(again);
+                    }
+                }
+                Some(signal) = self.signals.recv() => self.activity(signal),
+            }
+        }
+    }
+
+    fn may_start(&self, mode: Mode) -> bool {
+        let active = self.running.values().filter(|running| !running.waiting).count();
+        self.load.may_start(mode, active, self.running.len())
+    }
+
+    fn start(&mut self, case: Arc<Case>, mode: Mode) {
+        let slot = self.next_slot;
+        self.next_slot += 1;
+        let beside = u32::try_from(self.running.len()).unwrap_or(u32::MAX);
+        let mut disturbed = false;
+        for other in self.running.values_mut() {
+            other.beside = other.beside.max(beside);
+            if !other.waiting {
+                other.disturbed = true;
+                disturbed = true;
+            }
+        }
+        let _ = self.events.send(Event::Started { case: case.clone() });
+        let settle = if mode == Mode::Measured { SETTLE_MEASURED } else { SETTLE };
+        let activity = Activity::new(slot, settle, self.signal_sender.clone());
+        let config = RunConfig {
+            role: Role::Client,
+            target: self.peer.target.clone(),
+            seed: case_seed(self.options.seed, case.id.as_str()),
+            limits: self.options.limits,
+            timers: self.peer.timers,
+        };
+        let (address, cancel) = (self.peer.address.clone(), self.cancel.clone());
+        let driven = case.clone();
+        self.tasks
+            .spawn(async move { (slot, drive(driven, config, &address, activity, &cancel).await) });
+        self.running.insert(slot, Running { case, mode, waiting: false, beside, disturbed });
+    }
+
+    fn activity(&mut self, signal: Signal) {
+        let Some(running) = self.running.get_mut(&signal.slot) else { return };
+        running.waiting = signal.waiting;
+        if signal.waiting {
+            return;
+        }
+        // It is at work again: whoever else is at work is no longer undisturbed.
+        let mut disturbed = false;
+        for (slot, other) in &mut self.running {
+            if *slot != signal.slot && !other.waiting {
+                other.disturbed = true;
+                disturbed = true;
+            }
+        }
+        if disturbed && let Some(running) = self.running.get_mut(&signal.slot) {
+            running.disturbed = true;
+        }
+    }
+
+    /// Judges an attempt. Returns the case if it must be tried again.
+    async fn finished(&mut self, running: Running, driven: Driven) -> Option<Arc<Case>> {
+        if let Some(error) = &driven.connect_error {
+            return self.not_connected(running, error).await;
+        }
+        self.refusals = 0;
+        let Running { case, mode, beside, .. } = running;
+        let outcome = driven.outcome;
+        let classic = judge::classic(&case, &outcome);
+        let rfc = judge::rfc(&case, &outcome);
+        let trouble = is_trouble(&case, &outcome, &rfc);
+        self.load.finished(mode, trouble, driven.opening);
+        let verdict = Verdict {
+            classic: (classic.behavior, classic.close),
+            rfc: (rfc.behavior, rfc.close),
+            code: outcome.closing.remote_code,
+        };
+        let silent = outcome.octets_received == 0
+            && !matches!(outcome.closing.tcp_end, Some(TcpEnd::PeerFin | TcpEnd::PeerReset));
+        let plain = is_plain(&case, &classic) && is_plain(&case, &rfc) && !silent;
+        let quiet = mode != Mode::Overlapped || beside == 0;
+        let record = Record {
+            case: case.clone(),
+            attempts: 1,
+            counts: 1,
+            verdict,
+            duration: outcome.duration(),
+            unstable: false,
+            confirmation: Confirmation::NotNeeded,
+            needs_confirmation: !plain
+                && beside > 0
+                && !case.is_passive()
+                && !matches!(mode, Mode::Quiet | Mode::Alone),
+            opening: outcome.openings.clone(),
+            settled: false,
+        };
+        let number = self.record(record, beside, mode);
+        let attempt = Attempt {
+            number,
+            quiet,
+            beside,
+            comparable: beside == 0,
+            started: driven.started,
+            outcome,
+            classic,
+            rfc,
+            case: case.clone(),
+        };
+        if case.is_passive() {
+            // Its verdict needs the answers of all cases; nobody has to wait for it meanwhile.
+            self.passive.push(attempt);
+            return None;
+        }
+        let _ = self.events.send(Event::Attempt(Box::new(attempt)));
+        if self.records.get(&case.id).is_some_and(|record| !record.needs_confirmation) {
+            self.settle(&case.id);
+        }
+        None
+    }
+
+    /// Takes a verdict in; a later one replaces an earlier one. Returns its number.
+    fn record(&mut self, new: Record, beside: u32, mode: Mode) -> u32 {
+        let Some(old) = self.records.get_mut(&new.case.id) else {
+            self.records.insert(new.case.id.clone(), new);
+            return 1;
+        };
+        old.attempts += 1;
+        old.needs_confirmation = false;
+        old.confirmation = Confirmation::Confirmed;
+        if old.verdict == new.verdict {
+            self.confirmed_in_a_row += 1;
+            return old.attempts;
+        }
+        self.confirmed_in_a_row = 0;
+        old.unstable = true;
+        old.verdict = new.verdict;
+        old.counts = old.attempts;
+        old.duration = new.duration;
+        old.opening = new.opening;
+        if mode == Mode::Quiet && beside > 0 {
+            // Others only waited, but one cannot know: it is tried once more, all alone.
+            old.needs_confirmation = true;
+            self.disputed.push(old.case.clone());
+        }
+        self.load.no_more_overlap();
+        old.attempts
+    }
+
+    async fn not_connected(
+        &mut self,
+        running: Running,
+        error: &std::io::Error,
+    ) -> Option<Arc<Case>> {
+        self.load.refused(running.beside > 0);
+        if running.beside == 0 {
+            self.refusals += 1;
+        }
+        if self.refusals >= REFUSALS || (self.records.is_empty() && running.beside == 0) {
+            if !self.gone {
+                self.gone = true;
+                let after = self.records.len();
+                let text = if after == 0 {
+                    format!("{} cannot be reached: {error}", self.peer.address)
+                } else {
+                    format!(
+                        "{} accepts no more connections ({error}) after {after} cases; \
+                         case {} was to be next",
+                        self.peer.address, running.case.id
+                    )
+                };
+                let _ = self.events.send(Event::Note(text));
+            }
+            return None;
+        }
+        if running.beside == 0 {
+            sleep_unless(self.cancel, AGAIN).await;
+        }
+        Some(running.case)
+    }
+
+    /// What was reached beside other cases and is no plain pass, the quickest first.
+    fn unconfirmed(&mut self) -> Queue {
+        self.confirmed_in_a_row = 0;
+        let mut cases: Vec<_> =
+            self.records.values().filter(|record| record.needs_confirmation).collect();
+        cases.sort_by_key(|record| record.duration);
+        Queue::new(cases.into_iter().map(|record| record.case.clone()))
+    }
+
+    /// Enough was confirmed: the rest of the queue stands as it is.
+    fn take_rest(&mut self, queue: &mut Queue) {
+        let mut taken = 0;
+        while let Some(case) = queue.next() {
+            let Some(record) = self.records.get_mut(&case.id) else { continue };
+            record.needs_confirmation = false;
+            record.confirmation = Confirmation::Taken;
+            taken += 1;
+            self.settle(&case.id);
+        }
+        if taken > 0 {
+            let text = format!(
+                "{ENOUGH_CONFIRMED} verdicts in a row were confirmed unchanged; \
+                 {taken} more were taken as confirmed"
+            );
+            let _ = self.events.send(Event::Note(text));
+        }
+    }
+
+    fn settle(&mut self, id: &wsproof_engine::CaseId) {
+        let Some(record) = self.records.get_mut(id) else { return };
+        if record.settled {
+            return;
+        }
+        record.settled = true;
+        self.settled += 1;
+        let _ = self.events.send(Event::Settled(Settled {
+            case: record.case.clone(),
+            attempt: record.counts,
+            unstable: record.unstable,
+            confirmation: record.confirmation,
+        }));
+    }
+
+    /// What could not be confirmed, because the peer is gone, is said to be so: nobody knows
+    /// whether it was the peer's fault.
+    fn settle_unconfirmed(&mut self) {
+        let open: Vec<_> = self
+            .records
+            .values_mut()
+            .filter(|record| record.needs_confirmation && !record.settled)
+            .map(|record| {
+                record.confirmation = Confirmation::Impossible;
+                record.case.id.clone()
+            })
+            .collect();
+        if open.is_empty() {
+            return;
+        }
+        let ids: Vec<_> = open.iter().map(ToString::to_string).collect();
+        let text = format!(
+            "not judged, because the peer was gone before the verdict could be confirmed with \
+             nothing else at work: {}",
+            ids.join(", ")
+        );
+        let _ = self.events.send(Event::Note(text));
+        for id in open {
+            self.settle(&id);
+            self.settled -= 1;
+        }
+    }
+
+    /// Passive rules look at the answers of all cases of the run.
+    fn settle_passive(&mut self) {
+        for mut attempt in std::mem::take(&mut self.passive) {
+            let case = attempt.case.clone();
+            let Accept::Class(Class::Passive { never }) = &case.accept else { continue };
+            let openings = self.records.values().flat_map(|record| {
+                record.opening.iter().map(|opening| (record.case.id.as_str(), opening))
+            });
+            let (behavior, reason) = judge::passive(never, openings);
+            for judgement in [&mut attempt.classic, &mut attempt.rfc] {
+                judgement.behavior = behavior;
+                judgement.reason.clone_from(&reason);
+            }
+            let number = attempt.number;
+            let _ = self.events.send(Event::Attempt(Box::new(attempt)));
+            self.settled += 1;
+            let _ = self.events.send(Event::Settled(Settled {
+                case,
+                attempt: number,
+                unstable: false,
+                confirmation: Confirmation::NotNeeded,
+            }));
+        }
+    }
+}
+
+/// A plain pass; where everything is informational that is the plainest there is.
+fn is_plain(case: &Case, judgement: &Judgement) -> bool {
+    !case.informational && judgement.is_plain_pass()
+}
+
+/// Whether the outcome may come from more load or more connections than the peer bears.
+fn is_trouble(case: &Case, outcome: &wsproof_engine::Outcome, rfc: &Judgement) -> bool {
+    let refusal_wanted = matches!(case.accept, Accept::Class(Class::Refused));
+    let not_opened = outcome.opened_at.is_none() && !refusal_wanted;
+    let overloaded = outcome.openings.iter().any(|o| matches!(o.status, Some(429 | 503)));
+    let try_later = outcome.closing.remote_code == Some(1013);
+    let reset = outcome.closing.tcp_end == Some(TcpEnd::PeerReset) && !rfc.is_plain_pass();
+    not_opened || overloaded || try_later || reset
+}
+
+/// Every case has its own stream of masks and keys, the same in every attempt.
+fn case_seed(seed: u64, id: &str) -> u64 {
+    let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(seed);
+    id.bytes().fold(rng.next_u64(), |seed, octet| {
+        (seed ^ u64::from(octet)).wrapping_mul(0x0000_0100_0000_01b3)
+    })
+}
+
+async fn sleep_unless(cancel: &CancellationToken, time: Duration) {
+    tokio::select! {
+        () = cancel.cancelled() => {}
+        () = sleep(time) => {}
+    }
+}

@@ -1,0 +1,171 @@
+//! How many cases may run at once: more while the peer's answers do not get slower, half as many
+//! when they do or when it refuses.
+
+use std::time::Duration;
+
+use super::queue::Mode;
+
+/// The run begins with so many at once.
+const START: usize = 2;
+/// Connections that only wait, for each case that may be at work.
+const WAITING_PER_JOB: usize = 4;
+/// Answers to compare before the limit moves.
+const SAMPLES: usize = 8;
+/// An opening handshake this much slower than the fastest, and this much at least, is slower.
+const SLOWER: u32 = 4;
+const SLOWER_BY: Duration = Duration::from_millis(25);
+/// After so many troubles with nothing beside them, trouble is the peer's own and not the load's.
+const OWN_TROUBLES: u32 = 2;
+
+/// The limit for one peer.
+#[derive(Debug)]
+pub(super) struct Load {
+    jobs: usize,
+    limit: usize,
+    /// Waiting connections count as much as working ones: the peer has refused some.
+    strict: bool,
+    fastest: Option<Duration>,
+    recent: Vec<Duration>,
+    own_troubles: u32,
+    frozen: bool,
+}
+
+impl Load {
+    pub(super) fn new(jobs: usize) -> Self {
+        Self {
+            jobs: jobs.max(1),
+            limit: START.min(jobs.max(1)),
+            strict: jobs <= 1,
+            fastest: None,
+            recent: Vec::new(),
+            own_troubles: 0,
+            frozen: false,
+        }
+    }
+
+    /// Whether another case may begin while `active` are at work and `all` are connected.
+    pub(super) fn may_start(&self, mode: Mode, active: usize, all: usize) -> bool {
+        let together = self.jobs * WAITING_PER_JOB;
+        match mode {
+            Mode::Alone => all == 0,
+            Mode::Overlapped if self.strict => all < self.limit,
+            Mode::Overlapped => active < self.limit && all < together,
+            Mode::Quiet | Mode::Measured if self.strict => all == 0,
+            Mode::Quiet | Mode::Measured => active == 0 && all < together,
+        }
+    }
+
+    /// A case is over: did the peer have trouble, and how long did its opening handshake take?
+    pub(super) fn finished(&mut self, mode: Mode, trouble: bool, opening: Option<Duration>) {
+        if trouble {
+            if self.own_troubles < OWN_TROUBLES {
+                if self.limit == 1 || mode != Mode::Overlapped {
+                    self.own_troubles += 1;
+                } else {
+                    self.halve();
+                    self.strict = true;
+                }
+                return;
+            }
+        } else if self.own_troubles < OWN_TROUBLES {
+            self.own_troubles = 0;
+        }
+        if mode != Mode::Overlapped || self.frozen {
+            return;
+        }
+        let Some(opening) = opening else {
+            self.grow();
+            return;
+        };
+        self.recent.push(opening);
+        if self.recent.len() < SAMPLES.min(self.limit * 2) {
+            return;
+        }
+        self.recent.sort_unstable();
+        let median = self.recent[self.recent.len() / 2];
+        let fastest = *self.fastest.get_or_insert(median);
+        self.fastest = Some(fastest.min(median));
+        self.recent.clear();
+        if median > fastest * SLOWER && median > fastest + SLOWER_BY {
+            self.halve();
+        } else {
+            self.limit = (self.limit * 2).min(self.jobs);
+        }
+    }
+
+    /// TCP was refused.
+    pub(super) fn refused(&mut self, beside_others: bool) {
+        if beside_others {
+            self.strict = true;
+            self.halve();
+        }
+    }
+
+    /// A verdict changed: from now on one case at a time.
+    pub(super) fn no_more_overlap(&mut self) {
+        self.limit = 1;
+        self.frozen = true;
+        self.strict = true;
+    }
+
+    fn grow(&mut self) {
+        self.limit = (self.limit + 1).min(self.jobs);
+        // A peer that refuses whatever one does is not spared by waiting.
+        self.strict = self.jobs <= 1;
+    }
+
+    fn halve(&mut self) {
+        self.limit = (self.limit / 2).max(1);
+        self.recent.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const QUICK: Option<Duration> = Some(Duration::from_millis(1));
+    const SLOW: Option<Duration> = Some(Duration::from_millis(300));
+
+    fn feed(load: &mut Load, n: usize, trouble: bool, opening: Option<Duration>) {
+        for _ in 0..n {
+            load.finished(Mode::Overlapped, trouble, opening);
+        }
+    }
+
+    #[test]
+    fn the_limit_grows_to_the_jobs_and_halves_when_answers_get_slower() {
+        let mut load = Load::new(16);
+        assert_eq!(load.limit, 2);
+        feed(&mut load, 100, false, QUICK);
+        assert_eq!(load.limit, 16);
+        feed(&mut load, 8, false, SLOW);
+        assert_eq!(load.limit, 8);
+    }
+
+    #[test]
+    fn a_refusal_halves_and_makes_waiting_connections_count() {
+        let mut load = Load::new(16);
+        feed(&mut load, 100, false, QUICK);
+        assert!(load.may_start(Mode::Overlapped, 3, 40));
+        feed(&mut load, 1, true, None);
+        assert_eq!(load.limit, 8);
+        assert!(!load.may_start(Mode::Overlapped, 0, 8));
+    }
+
+    #[test]
+    fn a_peer_that_always_refuses_is_not_run_serially_for_ever() {
+        let mut load = Load::new(16);
+        feed(&mut load, 100, true, None);
+        assert_eq!(load.limit, 16);
+    }
+
+    #[test]
+    fn one_job_means_one_connection() {
+        let load = Load::new(1);
+        for mode in [Mode::Overlapped, Mode::Quiet, Mode::Measured, Mode::Alone] {
+            assert!(load.may_start(mode, 0, 0));
+            assert!(!load.may_start(mode, 0, 1), "{mode:?}");
+        }
+    }
+}

@@ -1,0 +1,39 @@
+//! Cases that wait for their turn.
+
+use std::{collections::VecDeque, sync::Arc};
+
+use wsproof_engine::Case;
+
+/// How the cases of a pass may meet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Mode {
+    /// One after the other, nothing beside.
+    Alone,
+    /// One at a time; beside one that is silent for long others may begin.
+    Measured,
+    /// As many as the peer bears.
+    Overlapped,
+    /// One at work at a time; those that only wait may wait together.
+    Quiet,
+}
+
+/// Cases in the order in which they begin.
+#[derive(Debug, Default)]
+pub(super) struct Queue {
+    cases: VecDeque<Arc<Case>>,
+}
+
+impl Queue {
+    pub(super) fn new(cases: impl IntoIterator<Item = Arc<Case>>) -> Self {
+        Self { cases: cases.into_iter().collect() }
+    }
+
+    pub(super) fn next(&mut self) -> Option<Arc<Case>> {
+        self.cases.pop_front()
+    }
+
+    /// A case that did not come about is next again.
+    pub(super) fn again(&mut self, case: Arc<Case>) {
+        self.cases.push_front(case);
+    }
+}
