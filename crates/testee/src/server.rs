@@ -1,0 +1,196 @@
+//! The echo server: an [`Endpoint`] for each TCP connection.
+
+use std::{
+    io,
+    net::{Ipv4Addr, SocketAddr},
+    time::Duration,
+};
+
+use socket2::{Domain, Protocol, Socket, Type};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    task::JoinSet,
+    time::{sleep, timeout},
+};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tracing::Instrument as _;
+
+use crate::{Defect, Endpoint, Event, ServerConfig, connection};
+
+/// Connections that may wait to be accepted.
+const WAITING: i32 = 1024;
+
+/// Pause after an accept that failed for want of resources.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// What an echo server is told.
+#[derive(Debug, Clone)]
+pub struct EchoOptions {
+    /// Where to listen; the port 0 stands for any free one.
+    pub addrs: Vec<SocketAddr>,
+    /// How each connection behaves.
+    pub server: ServerConfig,
+    /// What each connection does wrong.
+    pub defect: Option<Defect>,
+}
+
+impl Default for EchoOptions {
+    /// A strict server on a free port of the loopback interface.
+    fn default() -> Self {
+        Self {
+            addrs: vec![SocketAddr::from((Ipv4Addr::LOCALHOST, 0))],
+            server: ServerConfig::default(),
+            defect: None,
+        }
+    }
+}
+
+/// Why a server could not start.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ServeError {
+    /// The options name no address.
+    #[error("listen: no address was given")]
+    NoAddress,
+    /// An address cannot be listened on.
+    #[error("listen on {addr}")]
+    Listen {
+        /// The address.
+        addr: SocketAddr,
+        /// What the operating system says.
+        #[source]
+        source: io::Error,
+    },
+}
+
+/// A server that sends each message back.
+#[derive(Debug)]
+pub struct EchoServer {
+    listeners: Vec<(TcpListener, SocketAddr)>,
+    options: EchoOptions,
+}
+
+impl EchoServer {
+    /// Listens on all addresses. Clients may connect from now on; they are served by
+    /// [`serve`](Self::serve).
+    #[expect(clippy::unused_async, reason = "it needs a runtime, and a caller that awaits has one")]
+    pub async fn bind(options: EchoOptions) -> Result<Self, ServeError> {
+        if options.addrs.is_empty() {
+            return Err(ServeError::NoAddress);
+        }
+        let listen_on =
+            |&addr: &SocketAddr| listen(addr).map_err(|source| ServeError::Listen { addr, source });
+        let listeners = options.addrs.iter().map(listen_on).collect::<Result<_, _>>()?;
+        Ok(Self { listeners, options })
+    }
+
+    /// The addresses, with the ports that were free.
+    pub fn local_addrs(&self) -> Vec<SocketAddr> {
+        self.listeners.iter().map(|(_, addr)| *addr).collect()
+    }
+
+    /// Serves until `stop` is cancelled. Then no more connections are accepted, the open ones are
+    /// closed with 1001, and those that have not ended within the close timeout are dropped.
+    pub async fn serve(self, stop: CancellationToken) {
+        let patience = self.options.server.close_timeout * 2;
+        let connections = TaskTracker::new();
+        // Dropping the future of this function drops the connections as well.
+        let abort = CancellationToken::new();
+        let _guard = abort.clone().drop_guard();
+        let mut accepting = JoinSet::new();
+        for (listener, addr) in self.listeners {
+            tracing::info!(%addr, "listening");
+            accepting.spawn(accept(
+                listener,
+                self.options.clone(),
+                connections.clone(),
+                (stop.clone(), abort.clone()),
+            ));
+        }
+        while accepting.join_next().await.is_some() {}
+        connections.close();
+        if timeout(patience, connections.wait()).await.is_err() {
+            tracing::debug!(open = connections.len(), "dropping connections");
+            abort.cancel();
+            connections.wait().await;
+        }
+        tracing::info!("stopped");
+    }
+}
+
+fn listen(addr: SocketAddr) -> io::Result<(TcpListener, SocketAddr)> {
+    let socket = Socket::new(Domain::for_address(addr), Type::STREAM, Some(Protocol::TCP))?;
+    if addr.is_ipv6() {
+        // Otherwise the same port could not be listened on over IPv4 as well.
+        socket.set_only_v6(true)?;
+    }
+    // Elsewhere the option would let two servers share a port.
+    #[cfg(unix)]
+    socket.set_reuse_address(true)?;
+    socket.bind(&addr.into())?;
+    socket.listen(WAITING)?;
+    socket.set_nonblocking(true)?;
+    let listener = TcpListener::from_std(socket.into())?;
+    let addr = listener.local_addr()?;
+    Ok((listener, addr))
+}
+
+async fn accept(
+    listener: TcpListener,
+    options: EchoOptions,
+    connections: TaskTracker,
+    (stop, abort): (CancellationToken, CancellationToken),
+) {
+    loop {
+        let accepted = tokio::select! {
+            () = stop.cancelled() => return,
+            accepted = listener.accept() => accepted,
+        };
+        match accepted {
+            Ok((stream, peer)) => {
+                let span = tracing::debug_span!("connection", role = "server", %peer);
+                let (options, stop) = (options.clone(), stop.clone());
+                let abort = abort.clone();
+                let serving = async move {
+                    tokio::select! {
+                        () = abort.cancelled() => {}
+                        () = serve_one(stream, options, &stop) => {}
+                    }
+                };
+                connections.spawn(serving.instrument(span));
+            }
+            // The peer was gone before it was accepted.
+            Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
+            Err(error) => {
+                // Too many open files, most likely: others end and give theirs back.
+                tracing::warn!(%error, "no connection accepted");
+                sleep(PAUSE).await;
+            }
+        }
+    }
+}
+
+async fn serve_one(stream: TcpStream, options: EchoOptions, stop: &CancellationToken) {
+    let mut endpoint = Endpoint::server(options.server).echo();
+    if let Some(defect) = options.defect {
+        endpoint = endpoint.with_defect(defect);
+    }
+    let driven = connection::drive(stream, &mut endpoint, stop, |_, _, event| log(&event)).await;
+    if let Err(error) = driven {
+        tracing::debug!(%error, "connection lost");
+    }
+}
+
+fn log(event: &Event) {
+    match event {
+        Event::Opened { target, subprotocol, agent } => {
+            tracing::debug!(target, subprotocol, agent, "opened");
+        }
+        Event::Refused { status, why } => tracing::debug!(status, why, "refused"),
+        Event::Failed { code, why } => tracing::debug!(code = code.0, why, "failed"),
+        Event::Closed { code, reason, clean } => {
+            tracing::debug!(code = code.map(|code| code.0), reason, clean, "closed");
+        }
+        Event::Message { .. } | Event::Ping(_) | Event::Pong(_) => {}
+    }
+}
