@@ -108,7 +108,8 @@ pub struct Outcome {
     pub computed_ok: bool,
     /// Where the content of an echo first differed from what was sent.
     pub content_differs_at: Option<u64>,
-    /// The limit of an [`crate::Step::AwaitEchoes`] expired.
+    /// An [`crate::Step::AwaitEchoes`] ended, by its limit or with the connection, before all
+    /// echoes had come.
     pub echo_timed_out: bool,
     /// The closing of the (first) connection.
     pub closing: ClosingState,

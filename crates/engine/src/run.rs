@@ -15,7 +15,8 @@ use wsproof_proto::{
 };
 
 use crate::{
-    Accept, Case, Event, FrameSpec, Kind, Observed, Outcome, Step, Target, TcpEnd, Timer, What,
+    Accept, Case, Event, FrameSpec, Kind, Observed, Outcome, Step, Target, TcpEnd, Timer, Timers,
+    What,
     connection::{Connection, Shared, State, TcpOrder},
     event::Arriving,
     opening::{BodyLength, MAX_BODY},
@@ -92,6 +93,8 @@ pub struct RunConfig {
     pub seed: u64,
     /// What happens to limits.
     pub limits: Limits,
+    /// Limits of the handshakes in place of the case's own.
+    pub timers: Option<Timers>,
 }
 
 /// One case, being carried out.
@@ -120,7 +123,7 @@ impl Run {
         let shared = Shared {
             references,
             limits: config.limits,
-            timers: Some(case.timers),
+            timers: Some(config.timers.unwrap_or(case.timers)),
             ..Shared::default()
         };
         let mut run = Self {

@@ -67,6 +67,7 @@ impl Run {
                         return;
                     }
                     connection.stop_timer(Timer::Await);
+                    self.echo_timed_out |= !all;
                     self.script.blocked = Blocked::No;
                 }
                 Blocked::Waiting => {
@@ -80,6 +81,8 @@ impl Run {
             self.script.next += 1;
             let other_connection = matches!(step, Step::Use(_) | Step::Dial);
             if self.connections[id].is_ended() && !other_connection {
+                // What could not even be sent does not come back.
+                self.echo_timed_out |= matches!(step, Step::AwaitEchoes(_));
                 continue;
             }
             self.step(id, now, step);
