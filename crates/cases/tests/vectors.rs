@@ -165,3 +165,30 @@ fn at_random() {
         check(Cut::Random(seed));
     }
 }
+
+/// What was found in real peers and is not among the scripted ones.
+fn check_found(case: &str, octets: &[u8], behavior: &str, close: &str) {
+    let cases = wsproof_cases::classic();
+    let case = cases.iter().find(|known| known.id.as_str() == case).unwrap();
+    for cut in [Cut::Whole, Cut::Octets, Cut::Random(5)] {
+        let text = octets.iter().fold(String::new(), |text, octet| format!("{text}{octet:02x}"));
+        let at = |at: f64, send: Option<String>| Entry { at, send };
+        let vector = Vector {
+            case: case.id.to_string(),
+            tester_is_server: false,
+            peer: "found".to_owned(),
+            script: vec![at(0.01, Some(text)), at(0.02, None)],
+            verdict: None,
+            never_ends: false,
+        };
+        let got = verdict(case, &play(case, &vector, cut));
+        assert_eq!((got.behavior.as_str(), got.behavior_close.as_str()), (behavior, close), "{cut:?}");
+    }
+}
+
+#[test]
+fn text_is_not_looked_at_once_the_connection_has_failed() {
+    // A new message inside of one that stopped within a character, then an obedient close.
+    let octets = b"\x01\x01\xce\x81\x0a\xba\xe1\xbd\xb9\xcf\x83\xce\xbc\xce\xb5\x88\x02\x03\xea";
+    check_found("6.5.5", octets, "FAILED", "WRONG CODE");
+}

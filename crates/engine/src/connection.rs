@@ -102,7 +102,7 @@ pub struct Outcome {
     pub events: Vec<Event>,
     /// How many more there were.
     pub events_omitted: u64,
-    /// Payload octets of data messages received whole, kept or not.
+    /// Number of data messages received whole, kept or not.
     pub echoes: u32,
     /// For computed cases: the classic verdict on the messages.
     pub computed_ok: bool,
@@ -423,12 +423,17 @@ impl Connection {
         self.state = State::Closing;
     }
 
-    /// Reacts to an illegal octet: fails the connection, or ends TCP if it is closing already.
-    pub(crate) fn violation(&mut self, shared: &mut Shared, now: Duration, deviation: Deviation) {
+    /// Records an illegal octet.
+    pub(crate) fn note(&self, shared: &mut Shared, now: Duration, deviation: Deviation) {
         if shared.deviations.len() < MAX_EVENTS {
             shared.deviations.push(deviation);
             self.log(shared, now, What::Deviates { deviation });
         }
+    }
+
+    /// Reacts to an illegal octet: fails the connection, or ends TCP if it is closing already.
+    pub(crate) fn violation(&mut self, shared: &mut Shared, now: Duration, deviation: Deviation) {
+        self.note(shared, now, deviation);
         self.closing.failed_by_me = true;
         if self.is_open() {
             let violation = deviation.violation;

@@ -436,6 +436,11 @@ impl Run {
             }
             FrameItem::Violation(deviation) => {
                 if deviation.violation == Violation::TextIllFormed {
+                    if connection.closing.failed_by_me {
+                        // Messages are discarded by now, and nobody looks at their text.
+                        connection.note(shared, now, deviation);
+                        return;
+                    }
                     connection.text_ill_formed = true;
                 }
                 connection.violation(shared, now, deviation);
