@@ -170,7 +170,8 @@ impl Session {
             write_whole(&self.plan.out.join(&file.name), &file.contents)?;
         }
         if self.plan.voice == Voice::Own {
-            output::line(&wsproof_report::text_summary(&self.results, &cases, self.plan.judge));
+            let summary = wsproof_report::text_summary(&self.results, &cases, self.plan.judge);
+            output::line(summary.trim_end());
             output::line(&format!("report: {}", self.plan.out.join("index.html").display()));
         }
         Ok(self.exit(interrupted))

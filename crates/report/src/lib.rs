@@ -1,1 +1,26 @@
-//! TODO
+//! The results of a run and everything that is rendered from them.
+//!
+//! [`contract`] is what outsiders parse: the lines of `results.jsonl`. [`Results`] is all of them
+//! read back, and the renderers turn it into files and text. Nothing here does I/O or looks at a
+//! clock: times come with the data, files leave as names and octets.
+
+pub mod classic;
+pub mod contract;
+pub mod html;
+mod names;
+mod results;
+pub mod summary;
+mod words;
+
+pub use contract::{JudgeKind, Line};
+pub use results::{Counts, ParseError, Record, Results};
+pub use summary::text_summary;
+
+/// A file to be written into the folder of the report.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct File {
+    /// Its name, without a folder.
+    pub name: String,
+    /// What is in it.
+    pub contents: Vec<u8>,
+}

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 
 /// A case with which nothing has happened for so long is taken to wait.
-pub(crate) const SETTLE: Duration = Duration::from_millis(50);
+pub(crate) const SETTLE: Duration = Duration::from_millis(30);
 /// The same for measured cases: a slow peer must not look like one that is silent.
 pub(crate) const SETTLE_MEASURED: Duration = Duration::from_secs(2);
 

@@ -67,28 +67,12 @@ pub async fn run_peer(
     events: &mpsc::UnboundedSender<Event>,
     cancel: &CancellationToken,
 ) -> bool {
-    let mut scheduler = Scheduler::new(peer, options, events, cancel);
-    let measured_alone = |case: &&Arc<Case>| case.measured && !options.overlap_measured;
-    let (measured, others): (Vec<_>, Vec<_>) = cases.iter().partition(measured_alone);
-    let passes = [
-        (Queue::new(others.into_iter().cloned()), Mode::Overlapped),
-        (Queue::default(), Mode::Quiet),
-        (Queue::new(measured.into_iter().cloned()), Mode::Measured),
-        // Measured cases that waited beside others are confirmed like all the rest.
-        (Queue::default(), Mode::Quiet),
-        (Queue::default(), Mode::Alone),
-    ];
-    for (queue, mode) in passes {
-        let queue = match mode {
-            Mode::Quiet => scheduler.unconfirmed(),
-            Mode::Alone => Queue::new(std::mem::take(&mut scheduler.disputed)),
-            _ => queue,
-        };
-        scheduler.pass(queue, mode).await;
-        if cancel.is_cancelled() {
-            return false;
-        }
+    let mut scheduler = Scheduler::new(peer, cases, options, events, cancel);
+    scheduler.work().await;
+    if cancel.is_cancelled() {
+        return false;
     }
+    scheduler.note_taken();
     scheduler.settle_unconfirmed();
     scheduler.settle_passive();
     scheduler.settled == cases.len()
@@ -100,6 +84,10 @@ struct Scheduler<'a> {
     events: &'a mpsc::UnboundedSender<Event>,
     cancel: &'a CancellationToken,
     load: Load,
+    /// Cases that may overlap, and have not begun.
+    overlapped: Queue,
+    /// Cases whose durations matter, and which have not begun.
+    measured: Queue,
     tasks: JoinSet<(usize, Option<Driven>)>,
     signals: mpsc::UnboundedReceiver<Signal>,
     signal_sender: mpsc::UnboundedSender<Signal>,
@@ -115,6 +103,7 @@ struct Scheduler<'a> {
     refusals: u32,
     gone: bool,
     settled: usize,
+    taken: usize,
 }
 
 struct Running {
@@ -151,12 +140,21 @@ struct Verdict {
 impl<'a> Scheduler<'a> {
     fn new(
         peer: &'a Peer,
+        cases: &[Arc<Case>],
         options: &'a Options,
         events: &'a mpsc::UnboundedSender<Event>,
         cancel: &'a CancellationToken,
     ) -> Self {
         let (signal_sender, signals) = mpsc::unbounded_channel();
+        let alone = |case: &&Arc<Case>| case.measured && !options.overlap_measured;
+        let (measured, mut others): (Vec<_>, Vec<_>) = cases.iter().partition(alone);
+        // What only waits is no load, and the sooner it begins the sooner all is over.
+        if options.jobs > 1 {
+            others.sort_by_key(|case| case.scripted_wait().is_zero());
+        }
         Self {
+            overlapped: Queue::new(others.into_iter().cloned()),
+            measured: Queue::new(measured.into_iter().cloned()),
             peer,
             options,
             events,
@@ -174,17 +172,14 @@ impl<'a> Scheduler<'a> {
             refusals: 0,
             gone: false,
             settled: 0,
+            taken: 0,
         }
     }
 
-    /// Works through a queue until it is empty and nothing runs.
-    async fn pass(&mut self, mut queue: Queue, mode: Mode) {
+    /// Works until every case is judged and confirmed, or the peer is gone.
+    async fn work(&mut self) {
         loop {
-            while !self.gone && self.may_start(mode) {
-                if mode == Mode::Quiet && self.confirmed_in_a_row >= ENOUGH_CONFIRMED {
-                    self.take_rest(&mut queue);
-                }
-                let Some(case) = queue.next() else { break };
+            while let Some((case, mode)) = self.next() {
                 self.start(case, mode);
             }
             if self.running.is_empty() {
@@ -200,15 +195,47 @@ impl<'a> Scheduler<'a> {
                 Some(joined) = self.tasks.join_next() => {
                     let Ok((slot, driven)) = joined else { continue };
                     let Some(running) = self.running.remove(&slot) else { continue };
-                    if let Some(driven) = driven
-                        && let Some(again) = self.finished(running, driven).await
-                    {
-                        queue.again(again);
+                    if let Some(driven) = driven {
+                        self.finished(running, driven).await;
                     }
                 }
                 Some(signal) = self.signals.recv() => self.activity(signal),
             }
         }
+    }
+
+    /// The case to begin now, if one may: first all that overlap, then what needs confirmation,
+    /// then the measured ones. Confirmations may begin while others still wait.
+    fn next(&mut self) -> Option<(Arc<Case>, Mode)> {
+        if self.gone || self.cancel.is_cancelled() {
+            return None;
+        }
+        if !self.overlapped.is_empty() {
+            return if self.may_start(Mode::Overlapped) {
+                self.overlapped.next().map(|case| (case, Mode::Overlapped))
+            } else {
+                None
+            };
+        }
+        if self.confirmed_in_a_row >= ENOUGH_CONFIRMED {
+            self.take_rest();
+        }
+        if let Some(case) = self.unconfirmed() {
+            return self.may_start(Mode::Quiet).then_some((case, Mode::Quiet));
+        }
+        if !self.measured.is_empty() {
+            // A straggler of the first pass would disturb what is measured.
+            let undisturbed = self.running.values().all(|running| running.mode == Mode::Measured);
+            return if undisturbed && self.may_start(Mode::Measured) {
+                self.measured.next().map(|case| (case, Mode::Measured))
+            } else {
+                None
+            };
+        }
+        if !self.disputed.is_empty() && self.may_start(Mode::Alone) {
+            return self.disputed.pop().map(|case| (case, Mode::Alone));
+        }
+        None
     }
 
     fn may_start(&self, mode: Mode) -> bool {
@@ -264,10 +291,11 @@ impl<'a> Scheduler<'a> {
         }
     }
 
-    /// Judges an attempt. Returns the case if it must be tried again.
-    async fn finished(&mut self, running: Running, driven: Driven) -> Option<Arc<Case>> {
+    /// Judges an attempt.
+    async fn finished(&mut self, running: Running, driven: Driven) {
         if let Some(error) = &driven.connect_error {
-            return self.not_connected(running, error).await;
+            self.not_connected(running, error).await;
+            return;
         }
         self.refusals = 0;
         let Running { case, mode, beside, .. } = running;
@@ -315,13 +343,12 @@ impl<'a> Scheduler<'a> {
         if case.is_passive() {
             // Its verdict needs the answers of all cases; nobody has to wait for it meanwhile.
             self.passive.push(attempt);
-            return None;
+            return;
         }
         let _ = self.events.send(Event::Attempt(Box::new(attempt)));
         if self.records.get(&case.id).is_some_and(|record| !record.needs_confirmation) {
             self.settle(&case.id);
         }
-        None
     }
 
     /// Takes a verdict in; a later one replaces an earlier one. Returns its number.
@@ -352,11 +379,7 @@ impl<'a> Scheduler<'a> {
         old.attempts
     }
 
-    async fn not_connected(
-        &mut self,
-        running: Running,
-        error: &std::io::Error,
-    ) -> Option<Arc<Case>> {
+    async fn not_connected(&mut self, running: Running, error: &std::io::Error) {
         self.load.refused(running.beside > 0);
         if running.beside == 0 {
             self.refusals += 1;
@@ -376,40 +399,43 @@ impl<'a> Scheduler<'a> {
                 };
                 let _ = self.events.send(Event::Note(text));
             }
-            return None;
+            return;
         }
         if running.beside == 0 {
             sleep_unless(self.cancel, AGAIN).await;
         }
-        Some(running.case)
+        match running.mode {
+            Mode::Overlapped => self.overlapped.again(running.case),
+            Mode::Measured => self.measured.again(running.case),
+            Mode::Alone => self.disputed.push(running.case),
+            // What still needs confirmation is found again by itself.
+            Mode::Quiet => {}
+        }
     }
 
-    /// What was reached beside other cases and is no plain pass, the quickest first.
-    fn unconfirmed(&mut self) -> Queue {
-        self.confirmed_in_a_row = 0;
-        let mut cases: Vec<_> =
-            self.records.values().filter(|record| record.needs_confirmation).collect();
-        cases.sort_by_key(|record| record.duration);
-        Queue::new(cases.into_iter().map(|record| record.case.clone()))
+    /// A case that was reached beside others and is no plain pass, the quickest first.
+    fn unconfirmed(&self) -> Option<Arc<Case>> {
+        let runs = |case: &Arc<Case>| self.running.values().any(|r| r.case.id == case.id);
+        let disputed = |case: &Arc<Case>| self.disputed.iter().any(|other| other.id == case.id);
+        self.records
+            .values()
+            .filter(|record| record.needs_confirmation)
+            .filter(|record| !runs(&record.case) && !disputed(&record.case))
+            .min_by_key(|record| record.duration)
+            .map(|record| record.case.clone())
     }
 
-    /// Enough was confirmed: the rest of the queue stands as it is.
-    fn take_rest(&mut self, queue: &mut Queue) {
+    /// Enough was confirmed: the rest stands as it is.
+    fn take_rest(&mut self) {
         let mut taken = 0;
-        while let Some(case) = queue.next() {
-            let Some(record) = self.records.get_mut(&case.id) else { continue };
+        while let Some(case) = self.unconfirmed() {
+            let Some(record) = self.records.get_mut(&case.id) else { break };
             record.needs_confirmation = false;
             record.confirmation = Confirmation::Taken;
             taken += 1;
             self.settle(&case.id);
         }
-        if taken > 0 {
-            let text = format!(
-                "{ENOUGH_CONFIRMED} verdicts in a row were confirmed unchanged; \
-                 {taken} more were taken as confirmed"
-            );
-            let _ = self.events.send(Event::Note(text));
-        }
+        self.taken += taken;
     }
 
     fn settle(&mut self, id: &wsproof_engine::CaseId) {
@@ -425,6 +451,18 @@ impl<'a> Scheduler<'a> {
             unstable: record.unstable,
             confirmation: record.confirmation,
         }));
+    }
+
+    /// Says how many verdicts were not repeated.
+    fn note_taken(&self) {
+        if self.taken > 0 {
+            let text = format!(
+                "{ENOUGH_CONFIRMED} verdicts in a row were confirmed unchanged; {} more were \
+                 taken as confirmed",
+                self.taken
+            );
+            let _ = self.events.send(Event::Note(text));
+        }
     }
 
     /// What could not be confirmed, because the peer is gone, is said to be so: nobody knows

@@ -4,7 +4,7 @@ use std::{collections::VecDeque, sync::Arc};
 
 use wsproof_engine::Case;
 
-/// How the cases of a pass may meet.
+/// How a case may meet others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Mode {
     /// One after the other, nothing beside.
@@ -26,6 +26,10 @@ pub(super) struct Queue {
 impl Queue {
     pub(super) fn new(cases: impl IntoIterator<Item = Arc<Case>>) -> Self {
         Self { cases: cases.into_iter().collect() }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.cases.is_empty()
     }
 
     pub(super) fn next(&mut self) -> Option<Arc<Case>> {

@@ -1,0 +1,174 @@
+//! The lines of `results.jsonl`: one JSON object a line, in the order in which things happened.
+//!
+//! A reader skips fields that it does not know, so fields may be added; whatever changes the
+//! meaning of a field raises [`FORMAT`]. Lines are written as results come in, so a file may end
+//! early, without its [`End`].
+
+use serde::{Deserialize, Serialize};
+use wsproof_engine::{CaseId, Judgement, Outcome};
+
+/// The version of the format, written into [`RunInfo::format`].
+pub const FORMAT: u32 = 1;
+
+/// One line of `results.jsonl`, told apart by its field `type`.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(tag = "type", rename_all = "kebab-case")]
+pub enum Line {
+    /// How the run was started: the first line.
+    Run(RunInfo),
+    /// A peer is about to be tested.
+    Peer(PeerInfo),
+    /// A case was carried out.
+    Attempt(Box<Attempt>),
+    /// Which attempt of a case counts.
+    Verdict(Verdict),
+    /// Something the reader of the report should know.
+    Note(Note),
+    /// The run is over: the last line.
+    End(End),
+}
+
+/// How a run was started, and on what.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunInfo {
+    /// The version of this format.
+    pub format: u32,
+    /// The tester with its version: `wsproof 0.1.0`.
+    pub tool: String,
+    /// The version of the catalogue of cases.
+    pub catalogue: String,
+    /// The command line, word by word.
+    pub command: Vec<String>,
+    /// When the run began: UTC, RFC 3339 with milliseconds.
+    pub started: String,
+    /// From which masks and keys are made.
+    pub seed: u64,
+    /// The judgement that is shown and that decides the exit code.
+    pub judge: JudgeKind,
+    /// The selected cases.
+    pub cases: Vec<CaseId>,
+    /// The tester's machine.
+    pub machine: Machine,
+}
+
+/// The two judgements over an outcome.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum JudgeKind {
+    /// What `wstest` says.
+    Classic,
+    /// What the RFCs say.
+    #[default]
+    Rfc,
+}
+
+/// The tester's machine.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Machine {
+    /// Its operating system.
+    pub os: String,
+    /// Its processor architecture.
+    pub arch: String,
+    /// How many processors the tester may use.
+    pub cpus: u32,
+}
+
+/// A peer under test.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PeerInfo {
+    /// The agent's name, by which all other lines refer to it.
+    pub peer: String,
+    /// Where it was reached; empty for a client under test.
+    pub url: String,
+}
+
+/// A case that was carried out once with one peer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Attempt {
+    /// The peer's name.
+    pub peer: String,
+    /// The case.
+    pub case: CaseId,
+    /// Which attempt of this case with this peer, counted from 1.
+    pub attempt: u32,
+    /// Whether nothing else was at work.
+    pub quiet: bool,
+    /// How many other cases ran beside it at most.
+    pub beside: u32,
+    /// Whether its duration can be compared with others.
+    pub comparable: bool,
+    /// When it began: UTC, RFC 3339 with milliseconds.
+    pub started: String,
+    /// What happened.
+    pub outcome: Outcome,
+    /// What `wstest` says about it.
+    pub classic: Judgement,
+    /// What the RFCs say about it.
+    pub rfc: Judgement,
+}
+
+impl Attempt {
+    /// One of the two judgements.
+    pub fn judgement(&self, judge: JudgeKind) -> &Judgement {
+        match judge {
+            JudgeKind::Classic => &self.classic,
+            JudgeKind::Rfc => &self.rfc,
+        }
+    }
+}
+
+/// Which attempt of a case counts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Verdict {
+    /// The peer's name.
+    pub peer: String,
+    /// The case.
+    pub case: CaseId,
+    /// The attempt that counts.
+    pub attempt: u32,
+    /// Whether attempts came to different verdicts.
+    pub unstable: bool,
+    /// Whether the verdict was reached once more with nothing else at work.
+    pub confirmation: Confirmation,
+}
+
+/// What is known about a verdict that was reached beside other cases.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Confirmation {
+    /// The same verdict, or another one that counts instead, was reached in a quiet attempt.
+    Confirmed,
+    /// The peer was gone before the quiet attempt: the case is as good as not judged.
+    Impossible,
+    /// The run was interrupted before the quiet attempt.
+    Missing,
+    /// Nothing else was at work, or it is a plain pass.
+    NotNeeded,
+    /// So many others in a row were confirmed that this one is taken as confirmed.
+    Taken,
+}
+
+/// Something that the reader of the report should know.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Note {
+    /// The peer that it is about, or all of them.
+    pub peer: Option<String>,
+    /// The note: sentences.
+    pub text: String,
+}
+
+/// The end of a run.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct End {
+    /// When the run ended: UTC, RFC 3339 with milliseconds.
+    pub ended: String,
+    /// Whether it was interrupted before all cases had run.
+    pub interrupted: bool,
+}
+
+impl Line {
+    /// The line as it stands in the file, without the line feed.
+    pub fn to_json(&self) -> String {
+        serde_json::to_string(self).expect("keys are strings or integers, values have no NaN")
+    }
+}

@@ -1,0 +1,179 @@
+//! The wire log as a conversation: the tester on one side, the peer on the other.
+
+use std::time::Duration;
+
+use wsproof_engine::{TcpEnd, Timer, Transcript, What};
+use wsproof_proto::{CloseCode, FrameHeader, Opcode, close::CloseBody, mask};
+
+use crate::words::{spaced_hex, visible, visible_octets};
+
+/// Octets of a bare read or write that are shown; frames show all that is kept.
+const GLANCE: usize = 16;
+
+/// A row of the conversation.
+pub(super) struct LogRow {
+    pub(super) at: String,
+    /// Where it stands and how it looks.
+    pub(super) class: &'static str,
+    /// For those who do not see where it stands.
+    pub(super) who: &'static str,
+    pub(super) name: String,
+    pub(super) words: String,
+    /// Octets, and whether they are of lesser interest.
+    pub(super) octets: Vec<(String, bool)>,
+    pub(super) text: String,
+}
+
+pub(super) fn rows(transcript: &Transcript, several: bool) -> Vec<LogRow> {
+    let row = |entry: &wsproof_engine::Entry| {
+        let mut row = row(&entry.what);
+        row.at = millis(entry.at);
+        if several {
+            row.words = format!("{} (connection {})", row.words, entry.connection + 1);
+        }
+        row
+    };
+    transcript.entries.iter().map(row).collect()
+}
+
+/// Milliseconds, to the microsecond.
+pub(super) fn millis(time: Duration) -> String {
+    format!("{}.{:03}", time.as_millis(), time.subsec_micros() % 1000)
+}
+
+pub(super) const fn tcp_end(end: TcpEnd) -> &'static str {
+    match end {
+        TcpEnd::NotConnected => "no connection came about",
+        TcpEnd::PeerFin => "the peer ended TCP",
+        TcpEnd::PeerReset => "the peer reset TCP",
+        TcpEnd::TesterAbort => "the tester reset TCP",
+        TcpEnd::TesterFin => "the tester ended TCP",
+    }
+}
+
+fn row(what: &What) -> LogRow {
+    match what {
+        What::Connected => both("TCP is there"),
+        What::Opened => both("the WebSocket is open"),
+        What::Deviates { deviation } => LogRow {
+            who: "the peer is wrong:",
+            words: format!("at octet {} of the peer's stream", deviation.offset),
+            ..side("peer wrong", format!("✗ {}", deviation.violation))
+        },
+        What::FrameReceived { header, head, .. } => frame("peer", "peer sends", header, head),
+        What::FrameSent { header, head, chop, own_write, repeated } => {
+            let mut row = frame("tester", "tester sends", header, head);
+            if let Some(unit) = repeated {
+                row.words = format!("{}, a unit of {unit} repeated", row.words);
+            }
+            if let Some(chop) = chop {
+                row.words = format!("{}, in writes of {chop}", row.words);
+            } else if *own_write {
+                row.words.push_str(", as a write of its own");
+            }
+            row
+        }
+        What::Read { len, head } => {
+            octets("peer thin", "peer:", format!("read {len} octets"), *len, head)
+        }
+        What::Wrote { len, head, .. } => {
+            octets("tester thin", "tester:", format!("wrote {len} octets"), *len, head)
+        }
+        What::TcpEnded { by } => both(tcp_end(*by)),
+        What::TimerStarted { timer, after, mark } => both(&format!(
+            "{}: {} ms{}",
+            timer_name(*timer),
+            after.as_millis(),
+            mark_words(mark.as_deref())
+        )),
+        What::TimerExpired { timer, mark } => {
+            both(&format!("{} is over{}", timer_name(*timer), mark_words(mark.as_deref())))
+        }
+        What::WireLog { on: true } => both("the log of octets and frames is on"),
+        What::WireLog { on: false } => both("the log of octets and frames is off"),
+        What::WriteShutDown => both("the tester ended its sending half of TCP"),
+    }
+}
+
+fn mark_words(mark: Option<&str>) -> String {
+    mark.map_or_else(String::new, |mark| format!(", mark {}", visible(mark)))
+}
+
+const fn timer_name(timer: Timer) -> &'static str {
+    match timer {
+        Timer::Await => "time for the echoes",
+        Timer::CloseAfter => "time until the tester closes",
+        Timer::CloseHandshake => "time for the answer to the close frame",
+        Timer::KillAfter => "time until the tester fails the connection",
+        Timer::OpenHandshake => "time for the opening handshake",
+        Timer::ServerDrop => "time for the server's end of TCP",
+        Timer::Wait => "pause",
+    }
+}
+
+fn side(class: &'static str, name: String) -> LogRow {
+    LogRow {
+        at: String::new(),
+        class,
+        who: "",
+        name,
+        words: String::new(),
+        octets: Vec::new(),
+        text: String::new(),
+    }
+}
+
+fn both(text: &str) -> LogRow {
+    LogRow { words: text.to_owned(), ..side("both", String::new()) }
+}
+
+fn octets(
+    class: &'static str,
+    who: &'static str,
+    words: String,
+    len: usize,
+    head: &[u8],
+) -> LogRow {
+    let shown = &head[..head.len().min(GLANCE)];
+    let more = if len > shown.len() { " .." } else { "" };
+    let octets = vec![(format!("{}{more}", spaced_hex(shown)), true)];
+    LogRow { who, words, octets, ..side(class, String::new()) }
+}
+
+/// A frame as it was on the wire, and what it says.
+fn frame(class: &'static str, who: &'static str, header: &FrameHeader, head: &[u8]) -> LogRow {
+    let mut words = vec![if header.fin { "final" } else { "not final" }.to_owned()];
+    if header.rsv != 0 {
+        words.push(format!("RSV {:03b}", header.rsv));
+    }
+    if header.mask.is_some() {
+        words.push("masked".to_owned());
+    }
+    words.push(format!("{} octets", header.length));
+    let mut wire = Vec::new();
+    FrameHeader { mask: None, ..*header }.encode(&mut wire);
+    let mut masked = head.to_vec();
+    if let Some(key) = header.mask {
+        // The mask bit was left out above to keep the key apart.
+        wire[1] |= 0x80;
+        mask::apply(key, 0, &mut masked);
+    }
+    let mut octets = vec![(spaced_hex(&wire), false)];
+    octets.extend(header.mask.map(|key| (spaced_hex(&key), true)));
+    let more = if header.length > head.len() as u64 { " .." } else { "" };
+    if !head.is_empty() {
+        octets.push((format!("{}{more}", spaced_hex(&masked)), false));
+    }
+    let mut name = header.opcode.name().to_uppercase();
+    let mut text = format!("{}{more}", visible_octets(head));
+    if header.opcode == Opcode::Close {
+        let body = CloseBody::split(head);
+        text = visible_octets(body.reason);
+        if let Some(CloseCode(code)) = body.code {
+            name = format!("{name} {code}");
+        }
+    } else if matches!(header.opcode, Opcode::ReservedControl(_) | Opcode::ReservedData(_)) {
+        name = format!("{name} 0x{:X}", header.opcode.bits());
+    }
+    LogRow { who, words: words.join(", "), octets, text, ..side(class, name) }
+}

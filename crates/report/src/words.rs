@@ -1,0 +1,161 @@
+//! Sentences and words that the page and the terminal share.
+
+use std::fmt::Write;
+
+use wsproof_engine::{Behavior, CloseBehavior, Judgement};
+
+use crate::{Counts, JudgeKind, Results, contract::Attempt};
+
+/// How good a verdict is, for colours and symbols.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Tone {
+    Fail,
+    Info,
+    Pass,
+    Unimplemented,
+    Warn,
+}
+
+impl Tone {
+    pub(crate) fn of(judgement: &Judgement) -> Self {
+        use CloseBehavior::{Informational, Ok};
+        match judgement.behavior {
+            _ if judgement.deviates() => Self::Fail,
+            Behavior::Unimplemented => Self::Unimplemented,
+            Behavior::Informational => Self::Info,
+            Behavior::Ok if matches!(judgement.close, Ok | Informational) => Self::Pass,
+            _ => Self::Warn,
+        }
+    }
+
+    pub(crate) const fn class(self) -> &'static str {
+        match self {
+            Self::Fail => "fail",
+            Self::Info => "info",
+            Self::Pass => "pass",
+            Self::Unimplemented => "none",
+            Self::Warn => "warn",
+        }
+    }
+
+    /// Shape before colour.
+    pub(crate) const fn symbol(self) -> &'static str {
+        match self {
+            Self::Fail => "✗",
+            Self::Info => "○",
+            Self::Pass => "✓",
+            Self::Unimplemented => "–",
+            Self::Warn => "!",
+        }
+    }
+}
+
+/// The verdict in a word or two: the worse of both halves.
+pub(crate) fn verdict(judgement: &Judgement) -> &'static str {
+    match (judgement.behavior, judgement.close) {
+        (Behavior::Failed, _) => "failed",
+        (Behavior::Informational, _) => "informational",
+        (Behavior::Unimplemented, _) => "unimplemented",
+        (_, CloseBehavior::Failed) => "close failed",
+        (_, CloseBehavior::Unclean) => "close unclean",
+        (_, CloseBehavior::WrongCode) => "wrong close code",
+        (Behavior::NonStrict, _) => "non-strict",
+        (Behavior::Ok, CloseBehavior::FailedByClient) => "TCP left open",
+        (Behavior::Ok, CloseBehavior::Ok | CloseBehavior::Informational) => "passed",
+    }
+}
+
+/// Why a case deviates: the reason of the half that does.
+pub(crate) fn reason(judgement: &Judgement) -> String {
+    if judgement.behavior == Behavior::Failed || !judgement.deviates() {
+        judgement.reason.clone()
+    } else {
+        format!("close: {}", judgement.close_reason)
+    }
+}
+
+/// Whether the two judgements give different verdicts.
+pub(crate) fn differs(attempt: &Attempt) -> bool {
+    let (classic, rfc) = (&attempt.classic, &attempt.rfc);
+    classic.behavior != rfc.behavior || classic.close != rfc.close
+}
+
+/// The name of a judgement.
+pub(crate) const fn judge_name(judge: JudgeKind) -> &'static str {
+    match judge {
+        JudgeKind::Classic => "classic",
+        JudgeKind::Rfc => "RFC",
+    }
+}
+
+pub(crate) const fn other(judge: JudgeKind) -> JudgeKind {
+    match judge {
+        JudgeKind::Classic => JudgeKind::Rfc,
+        JudgeKind::Rfc => JudgeKind::Classic,
+    }
+}
+
+/// What a peer's results come to, to be read after its name.
+pub(crate) fn headline(results: &Results, peer: &str, counts: Counts) -> String {
+    let Counts { total, deviating, .. } = counts;
+    if total == 0 {
+        return "has no results".to_owned();
+    }
+    let missing = results.missing(peer).len();
+    if results.is_interrupted() && missing > 0 {
+        let selected = total + missing;
+        return format!(
+            "– interrupted after {total} of {selected} cases, {deviating} deviating so far"
+        );
+    }
+    let of = number(total, "case");
+    let without = match missing {
+        0 => String::new(),
+        n => format!("; {n} without a result"),
+    };
+    match deviating {
+        0 => format!("conforms in {of}{without}"),
+        n => format!("deviates in {n} of {of}{without}"),
+    }
+}
+
+/// `1 case`, `2 cases`.
+pub(crate) fn number(n: usize, thing: &str) -> String {
+    if n == 1 { format!("1 {thing}") } else { format!("{n} {thing}s") }
+}
+
+/// Text that may come from a peer, fit for a terminal and for a line of a page: no controls, no
+/// changes of direction.
+pub(crate) fn visible(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        if is_visible(c) {
+            out.push(c);
+        } else {
+            let _ = write!(out, "<U+{:04X}>", u32::from(c));
+        }
+    }
+    out
+}
+
+/// Octets as text: what is not UTF-8 or not visible stands as `<ED A0 80>`.
+pub(crate) fn visible_octets(octets: &[u8]) -> String {
+    let mut out = String::new();
+    for chunk in octets.utf8_chunks() {
+        out.push_str(&visible(chunk.valid()));
+        if !chunk.invalid().is_empty() {
+            let _ = write!(out, "<{}>", spaced_hex(chunk.invalid()));
+        }
+    }
+    out
+}
+
+/// `81 05 48`.
+pub(crate) fn spaced_hex(octets: &[u8]) -> String {
+    octets.iter().map(|octet| format!("{octet:02X}")).collect::<Vec<_>>().join(" ")
+}
+
+fn is_visible(c: char) -> bool {
+    let turns = matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    !c.is_control() && !turns
+}

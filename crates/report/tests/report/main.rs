@@ -1,0 +1,9 @@
+//! Everything that is rendered, from one fixed set of results.
+
+#![expect(clippy::unwrap_used, reason = "helpers of tests are not seen as tests")]
+
+mod classic;
+mod html;
+mod results;
+mod sample;
+mod summary;
