@@ -149,12 +149,11 @@ async fn start_server(
     if args.urls.len() > 1 {
         return Err(Error::usage("--server-cmd starts one server; more than one URL was given"));
     }
-    let url = match url {
-        Some(url) => url.clone(),
-        None => {
-            let port = free_port().map_err(|error| Error::failed("find a free port", error))?;
-            WsUrl::parse(&format!("ws://127.0.0.1:{port}")).map_err(Error::usage)?
-        }
+    let url = if let Some(url) = url {
+        url.clone()
+    } else {
+        let port = free_port().map_err(|error| Error::failed("find a free port", error))?;
+        WsUrl::parse(&format!("ws://127.0.0.1:{port}")).map_err(Error::usage)?
     };
     let readiness = args.server_ready.clone().map_or(Readiness::Port, Readiness::Output);
     let limit = Duration::from_secs(args.server_timeout);

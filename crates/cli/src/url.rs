@@ -53,7 +53,7 @@ impl WsUrl {
         if keep_port || self.address.port != default {
             return full;
         }
-        full.rsplit_once(':').map_or(full.clone(), |(host, _)| host.to_owned())
+        full.rsplit_once(':').map_or_else(|| full.clone(), |(host, _)| host.to_owned())
     }
 }
 

@@ -266,9 +266,13 @@ impl<'a> Scheduler<'a> {
             timers: self.peer.timers,
         };
         let (address, cancel) = (self.peer.address.clone(), self.cancel.clone());
-        let driven = case.clone();
-        self.tasks
-            .spawn(async move { (slot, drive(driven, config, &address, activity, &cancel).await) });
+        let (driven, breath) = (case.clone(), self.load.breath());
+        self.tasks.spawn(async move {
+            if let Some(breath) = breath {
+                sleep_unless(&cancel, breath).await;
+            }
+            (slot, drive(driven, config, &address, activity, &cancel).await)
+        });
         self.running.insert(slot, Running { case, mode, waiting: false, beside, disturbed });
     }
 

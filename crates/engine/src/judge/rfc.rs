@@ -160,6 +160,10 @@ fn echoes(case: &Case, outcome: &Outcome) -> Ruling<Behavior> {
     if let Some(at) = outcome.content_differs_at {
         return failed(format!("the echo differs from what was sent, first at octet {at}"));
     }
+    if let Some(code) = limit_of_peer(case, outcome) {
+        let text = format!("refused with {code}: limits are allowed (RFC 6455, 10.4)");
+        return (Behavior::NonStrict, Basis::Should, text);
+    }
     if !outcome.computed_ok {
         let got = outcome.echoes;
         return failed(format!("expected {wanted} {count}, got {got} in time"));
@@ -168,6 +172,15 @@ fn echoes(case: &Case, outcome: &Outcome) -> Ruling<Behavior> {
         return failed(format!("expected {wanted} {count}, got {}", outcome.echoes));
     }
     (Behavior::Ok, Basis::Must, "every message came back unchanged".to_owned())
+}
+
+/// The code with which the peer refused messages of this size or number of fragments: an endpoint
+/// may have such limits.
+fn limit_of_peer(case: &Case, outcome: &Outcome) -> Option<u16> {
+    let limits = [CloseCode::MESSAGE_TOO_BIG.0, CloseCode::POLICY_VIOLATION.0];
+    let measured = matches!(case.accept, Accept::FirstEcho { .. } | Accept::EchoLoop { .. });
+    let refused = measured && !outcome.closing.closed_by_me && !outcome.computed_ok;
+    outcome.closing.remote_code.filter(|code| refused && limits.contains(code))
 }
 
 /// A frame that no endpoint may send. Bodies of close frames are judged with the closing.
@@ -214,6 +227,13 @@ fn close(case: &Case, outcome: &Outcome) -> Ruling<CloseBehavior> {
     }
     if let Some(ruling) = illegal_close(outcome) {
         return ruling;
+    }
+    if let Some(code) = limit_of_peer(case, outcome) {
+        return (
+            CloseBehavior::Ok,
+            Basis::Should,
+            format!("refused with {code}, as a limit allows"),
+        );
     }
     if wrong_side(case, outcome) {
         return match case.close.by {

@@ -17,6 +17,10 @@ const SLOWER_BY: Duration = Duration::from_millis(25);
 /// After so many troubles with nothing beside them, trouble is the peer's own and not the load's.
 const OWN_TROUBLES: u32 = 2;
 
+/// A peer that did not bear overlap gets this long to clear away a connection that has ended: it
+/// may still count it when the next one comes.
+const BREATH: Duration = Duration::from_millis(25);
+
 /// The limit for one peer.
 #[derive(Debug)]
 pub(super) struct Load {
@@ -27,6 +31,7 @@ pub(super) struct Load {
     fastest: Option<Duration>,
     recent: Vec<Duration>,
     own_troubles: u32,
+    troubled: bool,
     frozen: bool,
 }
 
@@ -39,6 +44,7 @@ impl Load {
             fastest: None,
             recent: Vec::new(),
             own_troubles: 0,
+            troubled: false,
             frozen: false,
         }
     }
@@ -62,8 +68,7 @@ impl Load {
                 if self.limit == 1 || mode != Mode::Overlapped {
                     self.own_troubles += 1;
                 } else {
-                    self.halve();
-                    self.strict = true;
+                    self.trouble();
                 }
                 return;
             }
@@ -96,9 +101,13 @@ impl Load {
     /// TCP was refused.
     pub(super) fn refused(&mut self, beside_others: bool) {
         if beside_others {
-            self.strict = true;
-            self.halve();
+            self.trouble();
         }
+    }
+
+    /// How long to wait before a case begins.
+    pub(super) fn breath(&self) -> Option<Duration> {
+        self.troubled.then_some(BREATH)
     }
 
     /// A verdict changed: from now on one case at a time.
@@ -112,6 +121,13 @@ impl Load {
         self.limit = (self.limit + 1).min(self.jobs);
         // A peer that refuses whatever one does is not spared by waiting.
         self.strict = self.jobs <= 1;
+        self.troubled = false;
+    }
+
+    fn trouble(&mut self) {
+        self.halve();
+        self.strict = true;
+        self.troubled = true;
     }
 
     fn halve(&mut self) {

@@ -1,0 +1,116 @@
+//! Servers to run the binary against, and what it leaves behind.
+
+#![allow(dead_code, reason = "each test file uses its part")]
+
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    path::Path,
+    process::{Command, Output},
+};
+
+use serde_json::Value;
+use tokio::net::{TcpListener, TcpStream};
+use tokio_util::sync::CancellationToken;
+use wsproof_testee::{Endpoint, ServerConfig};
+
+/// A server whose connections are handled by `handle`, until the returned guard is dropped.
+pub(crate) fn serve<F, H>(handle: F) -> Server
+where
+    F: Fn(TcpStream, usize) -> H + Send + 'static,
+    H: Future<Output = ()> + Send + 'static,
+{
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .expect("a runtime can be built");
+    let listener =
+        runtime.block_on(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))).expect("a port is free");
+    let addr = listener.local_addr().expect("it listens");
+    runtime.spawn(async move {
+        for n in 1.. {
+            let Ok((stream, _)) = listener.accept().await else { return };
+            tokio::spawn(handle(stream, n));
+        }
+    });
+    Server { addr, runtime: Some(runtime) }
+}
+
+/// A server that ends with its guard.
+pub(crate) struct Server {
+    pub(crate) addr: SocketAddr,
+    runtime: Option<tokio::runtime::Runtime>,
+}
+
+impl Server {
+    pub(crate) fn url(&self) -> String {
+        format!("ws://{}", self.addr)
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+/// Echoes on one connection until it ends.
+pub(crate) async fn echo(stream: TcpStream) {
+    let mut endpoint = Endpoint::server(ServerConfig::default()).echo();
+    let never = CancellationToken::new();
+    let _ = wsproof_testee::connection::drive(stream, &mut endpoint, &never, |_, _, _| {}).await;
+}
+
+/// Runs the binary with a clean environment, in `dir`.
+pub(crate) fn wsproof(dir: &Path, args: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_wsproof"))
+        .args(args)
+        .current_dir(dir)
+        .env_remove("WSPROOF_JOBS")
+        .env_remove("WSPROOF_STRICT_EXIT")
+        .output()
+        .expect("the binary runs")
+}
+
+/// Tests `url` with `cases` into `dir/out`; returns the exit code and what was printed.
+pub(crate) fn test(dir: &Path, url: &str, cases: &str, more: &[&str]) -> (i32, String) {
+    let mut args = vec!["test", url, "--cases", cases, "--out", "out", "--agent", "peer"];
+    args.extend(more);
+    let output = wsproof(dir, &args);
+    let text = format!(
+        "{}{}",
+        String::from_utf8_lossy(&output.stderr),
+        String::from_utf8_lossy(&output.stdout)
+    );
+    (output.status.code().expect("it was not killed"), text)
+}
+
+/// Case to its two classic verdicts and the close code.
+pub(crate) fn verdicts(dir: &Path) -> Vec<(String, String)> {
+    let text = std::fs::read_to_string(dir.join("out/index.json")).expect("there is an index");
+    let index: Value = serde_json::from_str(&text).expect("it is JSON");
+    let cases = index["peer"].as_object().expect("the peer is in it");
+    cases
+        .iter()
+        .map(|(case, entry)| {
+            let verdict = format!(
+                "{} / {} / {}",
+                entry["behavior"].as_str().unwrap_or("?"),
+                entry["behaviorClose"].as_str().unwrap_or("?"),
+                entry["remoteCloseCode"],
+            );
+            (case.clone(), verdict)
+        })
+        .collect()
+}
+
+/// The lines of the results of one type.
+pub(crate) fn lines(dir: &Path, kind: &str) -> Vec<Value> {
+    let text = std::fs::read_to_string(dir.join("out/results.jsonl")).expect("there are results");
+    text.lines()
+        .map(|line| serde_json::from_str::<Value>(line).expect("each line is JSON"))
+        .filter(|line| line["type"] == kind)
+        .collect()
+}
