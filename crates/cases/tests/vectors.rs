@@ -1,9 +1,12 @@
 //! Scripted peers and the classic verdicts on them, however their octets are cut.
 
-use std::{sync::Arc, time::Duration};
+mod support;
+
+use std::time::Duration;
 
 use serde::Deserialize;
-use wsproof_engine::{Case, Input, Limits, Outcome, Run, RunConfig, Target, judge};
+use support::{Act, Cut, hex, play};
+use wsproof_engine::{Case, Outcome, judge};
 use wsproof_proto::Role;
 
 #[derive(Debug, Deserialize)]
@@ -35,84 +38,6 @@ struct Verdict {
     was_clean: bool,
 }
 
-/// How the peer's octets are cut.
-#[derive(Debug, Clone, Copy)]
-enum Cut {
-    Whole,
-    Octets,
-    Random(u64),
-}
-
-impl Cut {
-    fn apply(self, octets: &[u8]) -> Vec<Vec<u8>> {
-        match self {
-            Self::Whole => vec![octets.to_vec()],
-            Self::Octets => octets.chunks(1).map(<[u8]>::to_vec).collect(),
-            Self::Random(seed) => {
-                let (mut state, mut rest, mut pieces) = (seed, octets, Vec::new());
-                while !rest.is_empty() {
-                    state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-                    let n = 1 + usize::try_from(state >> 60).unwrap() % rest.len();
-                    pieces.push(rest[..n].to_vec());
-                    rest = &rest[n..];
-                }
-                pieces
-            }
-        }
-    }
-}
-
-fn hex(text: &str) -> Vec<u8> {
-    (0..text.len())
-        .step_by(2)
-        .map(|at| u8::from_str_radix(&text[at..at + 2], 16).unwrap())
-        .collect()
-}
-
-fn drain(run: &mut Run, now: Duration) {
-    let mut buf = Vec::new();
-    while run.poll_transmit(0, now, &mut buf).is_some() {
-        buf.clear();
-    }
-}
-
-/// Plays the script to the case; the peer leaves at the end if nothing else ends the run.
-fn play(case: &Case, vector: &Vector, cut: Cut) -> Outcome {
-    let role = if vector.tester_is_server { Role::Server } else { Role::Client };
-    let config = RunConfig {
-        role,
-        target: Target::new("h", "/"),
-        seed: 1,
-        limits: Limits::default(),
-        timers: None,
-    };
-    let mut run = Run::opened(Arc::new(case.clone()), config, Duration::ZERO);
-    drain(&mut run, Duration::ZERO);
-    for entry in &vector.script {
-        let at = Duration::from_secs_f64(entry.at);
-        while let Some(due) = run.poll_timeout().filter(|due| *due < at) {
-            run.handle_timeout(due);
-            drain(&mut run, due);
-        }
-        match &entry.send {
-            Some(octets) => {
-                for mut piece in cut.apply(&hex(octets)) {
-                    run.handle(0, at, Input::Octets(&mut piece));
-                    drain(&mut run, at);
-                }
-            }
-            None => run.handle(0, at, Input::Eof),
-        }
-    }
-    while !run.is_over() {
-        let due = run.poll_timeout().expect("a run that is not over waits for a time");
-        run.handle_timeout(due);
-        drain(&mut run, due);
-        assert!(due < Duration::from_secs(2000), "{}: {} does not end", vector.case, vector.peer);
-    }
-    run.into_outcome(Duration::ZERO)
-}
-
 fn verdict(case: &Case, outcome: &Outcome) -> Verdict {
     let judgement = judge::classic(case, outcome);
     Verdict {
@@ -133,10 +58,17 @@ fn check(cut: Cut) {
     let cases = wsproof_cases::classic();
     for vector in &vectors {
         let case = cases.iter().find(|case| case.id.as_str() == vector.case).unwrap();
-        let outcome = play(case, vector, cut);
-        let got = verdict(case, &outcome);
-        let role = if vector.tester_is_server { "server" } else { "client" };
-        let name = format!("{} as {role}, {} ({cut:?})", vector.case, vector.peer);
+        let role = if vector.tester_is_server { Role::Server } else { Role::Client };
+        let script: Vec<_> = vector
+            .script
+            .iter()
+            .map(|entry| Act {
+                at: Duration::from_secs_f64(entry.at),
+                send: entry.send.as_deref().map(hex),
+            })
+            .collect();
+        let got = verdict(case, &play(case, role, &script, cut));
+        let name = format!("{} as {role:?}, {} ({cut:?})", vector.case, vector.peer);
         match &vector.verdict {
             Some(expected) => assert_eq!(&got, expected, "{name}"),
             None => {
@@ -166,23 +98,19 @@ fn at_random() {
     }
 }
 
-/// What was found in real peers and is not among the scripted ones.
+/// What was found in real peers and is not among the scripted ones: octets at once, then the end
+/// of TCP.
 fn check_found(case: &str, octets: &[u8], behavior: &str, close: &str) {
-    let cases = wsproof_cases::classic();
-    let case = cases.iter().find(|known| known.id.as_str() == case).unwrap();
+    let case = support::case(case);
+    let at = Duration::from_millis;
+    let script = [Act { at: at(10), send: Some(octets.to_vec()) }, Act { at: at(20), send: None }];
     for cut in [Cut::Whole, Cut::Octets, Cut::Random(5)] {
-        let text = octets.iter().fold(String::new(), |text, octet| format!("{text}{octet:02x}"));
-        let at = |at: f64, send: Option<String>| Entry { at, send };
-        let vector = Vector {
-            case: case.id.to_string(),
-            tester_is_server: false,
-            peer: "found".to_owned(),
-            script: vec![at(0.01, Some(text)), at(0.02, None)],
-            verdict: None,
-            never_ends: false,
-        };
-        let got = verdict(case, &play(case, &vector, cut));
-        assert_eq!((got.behavior.as_str(), got.behavior_close.as_str()), (behavior, close), "{cut:?}");
+        let got = verdict(&case, &play(&case, Role::Client, &script, cut));
+        assert_eq!(
+            (got.behavior.as_str(), got.behavior_close.as_str()),
+            (behavior, close),
+            "{cut:?}"
+        );
     }
 }
 

@@ -22,6 +22,10 @@ use crate::{
 /// More events than this are counted, not kept: no case expects as many.
 const MAX_EVENTS: usize = 256;
 
+/// Where `wstest` waits without end, we wait for so many times the usual limit: longer than the
+/// ten seconds after which many servers end TCP themselves.
+const PATIENCE: u32 = 12;
+
 /// How TCP came to its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -68,6 +72,10 @@ pub struct ClosingState {
     /// The reason in the peer's close frame.
     #[serde(with = "optional_text")]
     pub remote_reason: Option<Vec<u8>>,
+    /// The peer's close frame came before the tester had sent one. A peer that closes with a code
+    /// that `wstest` does not know did so, although the tester then fails the connection itself.
+    #[serde(default)]
+    pub peer_closed_first: bool,
     /// When the peer's first close frame was complete.
     pub remote_close_at: Option<Duration>,
     /// When the tester's close frame was given to the writer.
@@ -434,9 +442,16 @@ impl Connection {
     /// Reacts to an illegal octet: fails the connection, or ends TCP if it is closing already.
     pub(crate) fn violation(&mut self, shared: &mut Shared, now: Duration, deviation: Deviation) {
         self.note(shared, now, deviation);
+        self.fail(shared, now, deviation.violation);
+    }
+
+    /// The reaction to a violation, noted or not.
+    pub(crate) fn fail(&mut self, shared: &mut Shared, now: Duration, violation: Violation) {
+        if self.is_ended() {
+            return;
+        }
         self.closing.failed_by_me = true;
         if self.is_open() {
-            let violation = deviation.violation;
             let code = violation.close_code().unwrap_or(CloseCode::PROTOCOL_ERROR);
             // No description is as long as a reason may be.
             self.send_close(shared, now, Some(code.0), violation.describe().as_bytes());
@@ -460,6 +475,7 @@ impl Connection {
         self.closing.remote_code = body.code.map(|code| code.0);
         self.closing.remote_reason =
             (!body.reason.is_empty()).then(|| body.reason[..body.reason.len().min(123)].to_vec());
+        self.closing.peer_closed_first |= self.closing.local_close_at.is_none();
         self.closing.remote_close_at.get_or_insert(now);
         let offset = self.reader.offset() - header.length;
         if body.code.is_some_and(|code| !is_classic_code(code)) {
@@ -469,11 +485,21 @@ impl Connection {
         if self.is_ended() {
             return;
         }
-        if std::str::from_utf8(body.reason).is_err() {
+        if let Err(error) = std::str::from_utf8(body.reason) {
             let violation = Violation::CloseReasonIllFormed;
-            self.violation(shared, now, Deviation { violation, offset: offset + 2 });
-            self.not_clean("the peer's close reason is not UTF-8");
-            self.abort(shared, now);
+            let deviation = Deviation { violation, offset: offset + 2 };
+            if error.error_len().is_some() {
+                self.violation(shared, now, deviation);
+                self.not_clean("the peer's close reason is not UTF-8");
+                self.abort(shared, now);
+            } else {
+                // `wstest` sees nothing wrong in a reason that breaks off within a character, but
+                // loses the connection over it, and does not know that it did.
+                self.note(shared, now, deviation);
+                self.not_clean("the peer's close reason is not UTF-8");
+                self.abort(shared, now);
+                self.closing.dropped_by_me = false;
+            }
             return;
         }
         self.closing.was_clean = true;
@@ -482,7 +508,7 @@ impl Connection {
             self.stop_timer(Timer::CloseHandshake);
             match self.role {
                 Role::Server => self.abort(shared, now),
-                Role::Client => self.start_server_drop(shared, now),
+                Role::Client => self.start_server_drop(shared, now, 1),
             }
         } else {
             self.write_close(now, Some(1000), b"");
@@ -491,14 +517,14 @@ impl Connection {
                 // A pending limit of the case ends the wait, as it does in `wstest`; where there
                 // is none, `wstest` waits for ever and we do not.
                 Role::Client if self.has_timer(Timer::KillAfter) => {}
-                Role::Client => self.start_server_drop(shared, now),
+                Role::Client => self.start_server_drop(shared, now, PATIENCE),
             }
         }
     }
 
-    fn start_server_drop(&mut self, shared: &mut Shared, now: Duration) {
+    fn start_server_drop(&mut self, shared: &mut Shared, now: Duration, times: u32) {
         self.stop_timer(Timer::ServerDrop);
-        let limit = shared.timers().server_drop;
+        let limit = shared.timers().server_drop * times;
         self.start_limit(shared, now, Timer::ServerDrop, limit);
     }
 

@@ -9,7 +9,7 @@ use wsproof_proto::{
 use crate::{Case, Edit};
 
 /// Heads larger than this are not read to their end.
-pub(crate) const MAX_HEAD: usize = 64 << 10;
+pub(crate) const MAX_HEAD: usize = 1 << 20;
 /// Octets of a refusal's body that are kept.
 pub(crate) const MAX_BODY: usize = 16 << 10;
 

@@ -67,6 +67,7 @@ violations! {
     ControlFragmented: 6455, "5.5", PROTOCOL, "a control frame that is a fragment";
     ControlTooLong: 6455, "5.5", PROTOCOL, "a control frame with more than 125 octets of payload";
     ExtensionNotOffered: 6455, "4.1", None, "the answer names an extension that was not offered";
+    ExtensionsRepeated: 6455, "11.3.2", None, "the answer has more than one Sec-WebSocket-Extensions";
     FrameInsideMessage: 6455, "5.4", PROTOCOL, "a new data frame inside a fragmented message";
     HeadTooLong: 9112, "3", None, "an HTTP head larger than the reader keeps";
     LengthNotShortest: 6455, "5.2", PROTOCOL, "a payload length that is not in its shortest form";
@@ -78,6 +79,7 @@ violations! {
     ReservedBitSet: 6455, "5.2", PROTOCOL, "a reserved bit without an extension that gives it a meaning";
     StatusNot101: 6455, "4.1", None, "the answer's status is not 101";
     SubprotocolNotOffered: 6455, "4.1", None, "the answer names a subprotocol that was not offered";
+    SubprotocolRepeated: 6455, "11.3.4", None, "the answer has more than one Sec-WebSocket-Protocol";
     TextIllFormed: 6455, "8.1", PAYLOAD, "a text message that is not UTF-8";
     UpgradeHeaderWrong: 6455, "4.2.2", None, "the answer has no Upgrade header that says websocket";
     VersionNot11: 9112, "2.3", None, "the answer's HTTP version is not 1.1";

@@ -95,7 +95,7 @@ struct Scheduler<'a> {
     next_slot: usize,
     /// The verdicts reached so far, by the case's place in the catalogue.
     records: BTreeMap<wsproof_engine::CaseId, Record>,
-    /// Cases whose quiet verdict differed while others waited beside them.
+    /// Cases whose quiet verdict may still have been disturbed.
     disputed: Vec<Arc<Case>>,
     /// Attempts at passive cases, whose verdict comes last.
     passive: Vec<Attempt>,
@@ -266,7 +266,7 @@ impl<'a> Scheduler<'a> {
             timers: self.peer.timers,
         };
         let (address, cancel) = (self.peer.address.clone(), self.cancel.clone());
-        let (driven, breath) = (case.clone(), self.load.breath());
+        let (driven, breath) = (case.clone(), self.load.breath(mode));
         self.tasks.spawn(async move {
             if let Some(breath) = breath {
                 sleep_unless(&cancel, breath).await;
@@ -332,7 +332,7 @@ impl<'a> Scheduler<'a> {
             opening: outcome.openings.clone(),
             settled: false,
         };
-        let number = self.record(record, beside, mode);
+        let number = self.record(record, beside, mode, trouble);
         let attempt = Attempt {
             number,
             quiet,
@@ -356,7 +356,7 @@ impl<'a> Scheduler<'a> {
     }
 
     /// Takes a verdict in; a later one replaces an earlier one. Returns its number.
-    fn record(&mut self, new: Record, beside: u32, mode: Mode) -> u32 {
+    fn record(&mut self, new: Record, beside: u32, mode: Mode, trouble: bool) -> u32 {
         let Some(old) = self.records.get_mut(&new.case.id) else {
             self.records.insert(new.case.id.clone(), new);
             return 1;
@@ -365,7 +365,13 @@ impl<'a> Scheduler<'a> {
         old.needs_confirmation = false;
         old.confirmation = Confirmation::Confirmed;
         if old.verdict == new.verdict {
-            self.confirmed_in_a_row += 1;
+            if mode == Mode::Quiet && trouble && self.load.is_troubled() {
+                // The peer may still have counted a connection that had just ended.
+                old.needs_confirmation = true;
+                self.disputed.push(old.case.clone());
+            } else {
+                self.confirmed_in_a_row += 1;
+            }
             return old.attempts;
         }
         self.confirmed_in_a_row = 0;

@@ -35,7 +35,7 @@ pub fn classic(case: &Case, outcome: &Outcome) -> Judgement {
     }
 }
 
-pub(super) fn wrong_side(case: &Case, outcome: &Outcome) -> bool {
+fn wrong_side(case: &Case, outcome: &Outcome) -> bool {
     outcome.closing.closed_by_me != (case.close.by == CloseBy::Tester)
 }
 

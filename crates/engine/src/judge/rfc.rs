@@ -4,9 +4,7 @@ use std::time::Duration;
 
 use wsproof_proto::{CloseCode, Role, Violation};
 
-use super::{
-    Behavior, CloseBehavior, Judgement, class, classic::wrong_side, join_codes, same_events,
-};
+use super::{Behavior, CloseBehavior, Judgement, class, join_codes, same_events};
 use crate::{
     Accept, Basis, Case, CloseBy, Event, Expected, Grade, Observed, Outcome, TcpEnd, Tolerance,
 };
@@ -41,6 +39,11 @@ pub fn rfc(case: &Case, outcome: &Outcome) -> Judgement {
     Judgement { behavior, basis, reason, close, close_basis, close_reason }
 }
 
+/// Whether the tester had to close because the peer did not.
+fn closed_by_tester(outcome: &Outcome) -> bool {
+    outcome.closing.closed_by_me && !outcome.closing.peer_closed_first
+}
+
 fn behavior(case: &Case, outcome: &Outcome) -> Ruling<Behavior> {
     if outcome.opened_at.is_none() {
         return failed(not_opened(outcome));
@@ -57,10 +60,10 @@ fn behavior(case: &Case, outcome: &Outcome) -> Ruling<Behavior> {
         return (behavior, basis, reason);
     }
     if case.close.by == CloseBy::Peer {
-        if outcome.closing.closed_by_me || !peer_ended(outcome) {
+        if closed_by_tester(outcome) || !peer_ended(outcome) {
             return failed("the peer left the connection open where it must fail it".to_owned());
         }
-    } else if outcome.closing.closed_by_me && is_silent(outcome) {
+    } else if closed_by_tester(outcome) && is_silent(outcome) {
         return failed(
             "the peer sent nothing at all, not even an answer to the close frame".to_owned(),
         );
@@ -179,7 +182,7 @@ fn echoes(case: &Case, outcome: &Outcome) -> Ruling<Behavior> {
 fn limit_of_peer(case: &Case, outcome: &Outcome) -> Option<u16> {
     let limits = [CloseCode::MESSAGE_TOO_BIG.0, CloseCode::POLICY_VIOLATION.0];
     let measured = matches!(case.accept, Accept::FirstEcho { .. } | Accept::EchoLoop { .. });
-    let refused = measured && !outcome.closing.closed_by_me && !outcome.computed_ok;
+    let refused = measured && !closed_by_tester(outcome) && !outcome.computed_ok;
     outcome.closing.remote_code.filter(|code| refused && limits.contains(code))
 }
 
@@ -235,7 +238,7 @@ fn close(case: &Case, outcome: &Outcome) -> Ruling<CloseBehavior> {
             format!("refused with {code}, as a limit allows"),
         );
     }
-    if wrong_side(case, outcome) {
+    if closed_by_tester(outcome) != (case.close.by == CloseBy::Tester) {
         return match case.close.by {
             CloseBy::Tester => must(
                 CloseBehavior::Failed,

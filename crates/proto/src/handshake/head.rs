@@ -7,6 +7,11 @@ use crate::Violation;
 /// Heads with more fields than this are not parsed.
 const MAX_FIELDS: usize = 256;
 
+/// What ends a line for [`HeadReader::lax_response`]: everything that ends one in Unicode.
+const LINE_ENDS: [char; 10] = [
+    '\n', '\r', '\x0b', '\x0c', '\x1c', '\x1d', '\x1e', '\u{85}', '\u{2028}', '\u{2029}',
+];
+
 /// One header field, as it stood on the wire.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Field {
@@ -125,11 +130,36 @@ impl HeadReader {
         Ok((input.len(), false))
     }
 
-    /// Whether what came so far can still become an HTTP response.
+    /// Whether what came so far can still become an HTTP response; blanks before it are let pass.
     pub fn may_be_response(&self) -> bool {
         let expected = b"HTTP/";
-        let n = self.octets.len().min(expected.len());
-        self.octets[..n] == expected[..n]
+        let octets = self.octets.trim_ascii_start();
+        let n = octets.len().min(expected.len());
+        octets[..n] == expected[..n]
+    }
+
+    /// Parses a complete head as a response, taking whatever has a status line: lines without a
+    /// colon are skipped, no line continues another, and any white space is as good as a blank.
+    pub fn lax_response(&self) -> Result<ResponseHead, Violation> {
+        let text = String::from_utf8_lossy(&self.octets);
+        let mut lines = text.split(LINE_ENDS);
+        let mut words = lines.next().unwrap_or_default().split_whitespace();
+        let minor_version = match words.next() {
+            Some("HTTP/1.0") => 0,
+            Some("HTTP/1.1") => 1,
+            _ => return Err(Violation::NotHttp),
+        };
+        let status = words.next().and_then(|word| word.parse().ok()).ok_or(Violation::NotHttp)?;
+        let field = |line: &str| {
+            let (name, value) = line.split_once(':')?;
+            Some(Field { name: name.trim().to_owned(), value: value.trim().into() })
+        };
+        Ok(ResponseHead {
+            minor_version,
+            status,
+            reason: words.collect::<Vec<_>>().join(" "),
+            fields: lines.filter_map(field).collect(),
+        })
     }
 
     /// Parses a complete head as a response.

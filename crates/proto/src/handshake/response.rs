@@ -42,15 +42,20 @@ pub fn check_response(response: &ResponseHead, offer: &Offer) -> Vec<Violation> 
     check(accept.len() <= 1, Violation::AcceptRepeated);
     let expected = accept_for(offer.key.as_bytes());
     check(accept.iter().all(|value| *value == expected.as_bytes()), Violation::AcceptWrong);
-    let subprotocol_offered = response
-        .values("Sec-WebSocket-Protocol")
-        .all(|value| offer.subprotocols.iter().any(|offered| offered.as_bytes() == value));
+    let subprotocols: Vec<_> = response.values("Sec-WebSocket-Protocol").collect();
+    check(subprotocols.len() <= 1, Violation::SubprotocolRepeated);
+    // An empty value names nothing.
+    let subprotocol_offered = subprotocols.iter().all(|value| {
+        value.is_empty() || offer.subprotocols.iter().any(|offered| offered.as_bytes() == *value)
+    });
     check(subprotocol_offered, Violation::SubprotocolNotOffered);
-    let extensions_offered = response
-        .values("Sec-WebSocket-Extensions")
+    let extensions: Vec<_> = response.values("Sec-WebSocket-Extensions").collect();
+    check(extensions.len() <= 1, Violation::ExtensionsRepeated);
+    let extensions_offered = extensions
+        .iter()
         .flat_map(|value| value.split(|&octet| octet == b','))
+        .filter(|item| !item.trim_ascii().is_empty())
         .map(|item| item.split(|&octet| octet == b';').next().unwrap_or_default().trim_ascii())
-        .filter(|name| !name.is_empty())
         .all(|name| {
             offer.extensions.iter().any(|offered| offered.as_bytes().eq_ignore_ascii_case(name))
         });
@@ -101,5 +106,23 @@ mod tests {
             &[Violation::ExtensionNotOffered],
         );
         check(&GOOD.replace("HTTP/1.1", "HTTP/1.0"), &[Violation::VersionNot11]);
+        check(
+            &format!("{GOOD}\nSec-WebSocket-Protocol: chat\nSec-WebSocket-Protocol: chat"),
+            &[Violation::SubprotocolRepeated],
+        );
+        check(
+            &format!("{GOOD}\nSec-WebSocket-Extensions:\nSec-WebSocket-Extensions:"),
+            &[Violation::ExtensionsRepeated],
+        );
+        check(
+            &format!("{GOOD}\nSec-WebSocket-Extensions: ;x=1"),
+            &[Violation::ExtensionNotOffered],
+        );
+    }
+
+    #[test]
+    fn empty_fields_name_nothing() {
+        check(&format!("{GOOD}\nSec-WebSocket-Protocol: "), &[]);
+        check(&format!("{GOOD}\nSec-WebSocket-Extensions: ,"), &[]);
     }
 }

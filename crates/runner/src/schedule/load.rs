@@ -20,6 +20,8 @@ const OWN_TROUBLES: u32 = 2;
 /// A peer that did not bear overlap gets this long to clear away a connection that has ended: it
 /// may still count it when the next one comes.
 const BREATH: Duration = Duration::from_millis(25);
+/// The same for a case that is tried for the last time.
+const LONG_BREATH: Duration = Duration::from_millis(250);
 
 /// The limit for one peer.
 #[derive(Debug)]
@@ -106,8 +108,14 @@ impl Load {
     }
 
     /// How long to wait before a case begins.
-    pub(super) fn breath(&self) -> Option<Duration> {
-        self.troubled.then_some(BREATH)
+    pub(super) fn breath(&self, mode: Mode) -> Option<Duration> {
+        let breath = if mode == Mode::Alone { LONG_BREATH } else { BREATH };
+        self.troubled.then_some(breath)
+    }
+
+    /// Whether the peer had trouble that came with overlap.
+    pub(super) fn is_troubled(&self) -> bool {
+        self.troubled
     }
 
     /// A verdict changed: from now on one case at a time.
