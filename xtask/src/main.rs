@@ -1,1 +1,106 @@
-fn main() {}
+//! What CI does, for everybody: `cargo xtask ci` at home and `.ci/run` on a server come to the same.
+//!
+//! The checks of our own are here too: which crate may depend on which, and how long a file may be.
+
+#![expect(clippy::print_stdout, reason = "this program is there to print")]
+
+mod layers;
+mod lines;
+
+use std::{
+    path::{Path, PathBuf},
+    process::{Command, ExitCode},
+};
+
+use anyhow::{Context, bail};
+
+const USAGE: &str = "\
+Usage: cargo xtask <COMMAND>
+
+Commands:
+  ci      Formatting, lints, layers, lines, documentation, tests
+  layers  Compare the dependencies between our crates with the allowed arrows
+  lines   Find files that are too long";
+
+/// Lints and documentation with these flags fail on any warning.
+const DENY_WARNINGS: &str = "-Dwarnings";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let done = match words[..] {
+        ["ci"] => ci(),
+        ["layers"] => layers::check(),
+        ["lines"] => lines::check(&root()),
+        ["help" | "-h" | "--help"] => {
+            println!("{USAGE}");
+            Ok(())
+        }
+        _ => {
+            println!("{USAGE}");
+            return ExitCode::from(2);
+        }
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            println!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Everything, cheapest first. What fails does not hide what comes after it.
+fn ci() -> anyhow::Result<()> {
+    let mut failed = Vec::new();
+    let mut step = |name: &'static str, run: &dyn Fn() -> anyhow::Result<()>| {
+        println!("== {name}");
+        if let Err(error) = run() {
+            println!("error: {error:#}");
+            failed.push(name);
+        }
+    };
+    step("formatting", &|| cargo(&["fmt", "--all", "--check"], &[]));
+    step("layers", &layers::check);
+    step("lines", &|| lines::check(&root()));
+    step("lints", &|| {
+        let lint = ["clippy", "--workspace", "--all-targets", "--locked", "--", DENY_WARNINGS];
+        cargo(&lint, &[])
+    });
+    step("documentation", &|| {
+        let doc = ["doc", "--workspace", "--no-deps", "--document-private-items", "--locked"];
+        cargo(&doc, &[("RUSTDOCFLAGS", DENY_WARNINGS)])
+    });
+    step("tests", &|| cargo(&["test", "--workspace", "--locked"], &[]));
+    if failed.is_empty() {
+        println!("== everything passed");
+        return Ok(());
+    }
+    bail!("failed: {}", failed.join(", "))
+}
+
+fn cargo(arguments: &[&str], environment: &[(&str, &str)]) -> anyhow::Result<()> {
+    let line = format!("cargo {}", arguments.join(" "));
+    println!("   {line}");
+    let status = Command::new(cargo_path())
+        .args(arguments)
+        .envs(environment.iter().copied())
+        .current_dir(root())
+        .status()
+        .with_context(|| format!("failed to start `{line}`"))?;
+    if !status.success() {
+        bail!("`{line}` ended with {status}");
+    }
+    Ok(())
+}
+
+/// The cargo that runs us, so that both are of the same toolchain.
+fn cargo_path() -> PathBuf {
+    std::env::var_os("CARGO").map_or_else(|| PathBuf::from("cargo"), PathBuf::from)
+}
+
+/// The workspace's folder.
+fn root() -> PathBuf {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    here.parent().unwrap_or(here).to_owned()
+}

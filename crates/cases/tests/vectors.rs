@@ -101,9 +101,14 @@ fn at_random() {
 /// What was found in real peers and is not among the scripted ones: octets at once, then the end
 /// of TCP.
 fn check_found(case: &str, octets: &[u8], behavior: &str, close: &str) {
+    check_found_until(case, octets, 20, behavior, close);
+}
+
+/// The same, with the time in milliseconds at which the peer ends TCP.
+fn check_found_until(case: &str, octets: &[u8], end: u64, behavior: &str, close: &str) {
     let case = support::case(case);
     let at = Duration::from_millis;
-    let script = [Act { at: at(10), send: Some(octets.to_vec()) }, Act { at: at(20), send: None }];
+    let script = [Act { at: at(10), send: Some(octets.to_vec()) }, Act { at: at(end), send: None }];
     for cut in [Cut::Whole, Cut::Octets, Cut::Random(5)] {
         let got = verdict(&case, &play(&case, Role::Client, &script, cut));
         assert_eq!(
@@ -119,4 +124,42 @@ fn text_is_not_looked_at_once_the_connection_has_failed() {
     // A new message inside of one that stopped within a character, then an obedient close.
     let octets = b"\x01\x01\xce\x81\x0a\xba\xe1\xbd\xb9\xcf\x83\xce\xbc\xce\xb5\x88\x02\x03\xea";
     check_found("6.5.5", octets, "FAILED", "WRONG CODE");
+}
+
+#[test]
+fn a_text_that_breaks_off_within_a_character_is_no_message() {
+    let octets = b"\x81\x03a\xe2\x82\x88\x02\x03\xea";
+    check_found("3.2", octets, "NON-STRICT", "FAILED");
+    check_found("5.15", octets, "NON-STRICT", "FAILED");
+    check_found("1.1.2", octets, "FAILED", "WRONG CODE");
+}
+
+#[test]
+fn a_control_frame_with_a_long_form_of_its_length_breaks_two_rules() {
+    for octets in [&b"\x88\x7e\x00\x02\x03\xe8"[..], b"\x88\x7f\0\0\0\0\0\0\0\x02\x03\xe8"] {
+        check_found("3.2", octets, "NON-STRICT", "FAILED");
+        check_found("1.1.2", octets, "FAILED", "UNCLEAN");
+        check_found("6.3.1", octets, "FAILED", "FAILED");
+    }
+    check_found("1.1.2", b"\x8a\x7e\x00\x01a\x88\x02\x03\xea", "FAILED", "UNCLEAN");
+}
+
+#[test]
+fn a_close_reason_that_breaks_off_within_a_character_is_not_noticed() {
+    let octets = b"\x88\x04\x03\xea\xe2\x82";
+    check_found("3.1", octets, "OK", "OK");
+    check_found("3.2", octets, "NON-STRICT", "OK");
+    check_found("6.3.1", octets, "OK", "WRONG CODE");
+    check_found("7.3.2", octets, "OK", "OK");
+    check_found("7.1.1", octets, "FAILED", "FAILED");
+    // One that holds something else than a character is.
+    check_found("3.1", b"\x88\x04\x03\xea\xff\xfe", "OK", "FAILED");
+}
+
+#[test]
+fn a_server_that_closes_first_may_take_its_time_to_end_tcp() {
+    let octets = b"\x88\x02\x03\xef";
+    check_found_until("6.4.1", octets, 1_800, "FAILED", "OK");
+    check_found_until("6.4.1", octets, 11_000, "FAILED", "OK");
+    check_found_until("6.4.1", octets, 13_000, "FAILED", "FAILED BY CLIENT");
 }

@@ -8,9 +8,8 @@ use crate::Violation;
 const MAX_FIELDS: usize = 256;
 
 /// What ends a line for [`HeadReader::lax_response`]: everything that ends one in Unicode.
-const LINE_ENDS: [char; 10] = [
-    '\n', '\r', '\x0b', '\x0c', '\x1c', '\x1d', '\x1e', '\u{85}', '\u{2028}', '\u{2029}',
-];
+const LINE_ENDS: [char; 10] =
+    ['\n', '\r', '\x0b', '\x0c', '\x1c', '\x1d', '\x1e', '\u{85}', '\u{2028}', '\u{2029}'];
 
 /// One header field, as it stood on the wire.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -261,5 +260,39 @@ mod tests {
         let mut reader = HeadReader::new(100);
         reader.push(&[0x15, 0x03, 0x01, 0x00, 0x02]).unwrap();
         assert!(!reader.may_be_response());
+    }
+
+    fn check_lax(octets: &[u8], expected: Result<(u16, &[&str]), Violation>) {
+        let mut reader = HeadReader::new(1 << 10);
+        assert!(reader.push(octets).unwrap().1, "{}", octets.escape_ascii());
+        let head = reader.lax_response().map(|head| {
+            let values = head.values("upgrade").map(|value| String::from_utf8_lossy(value).into());
+            (head.status, values.collect::<Vec<String>>())
+        });
+        let expected = expected.map(|(status, values)| {
+            (status, values.iter().map(|value| (*value).to_owned()).collect::<Vec<_>>())
+        });
+        assert_eq!(head, expected, "{}", octets.escape_ascii());
+    }
+
+    #[test]
+    fn a_lax_response_needs_little_more_than_a_status_line() {
+        check_lax(b"HTTP/1.1 101 Yes\r\nUpgrade: x\r\n\r\n", Ok((101, &["x"])));
+        check_lax(b" HTTP/1.1\t +0101\nno colon\n: x\n\tUpgrade :  x \r\n\r\n", Ok((101, &["x"])));
+        check_lax(b"HTTP/1.1 101\r\nUpgrade:\r\n x\r\n\r\n", Ok((101, &[""])));
+        check_lax(b"HTTP/1.1 101\r\nX(y) z: a\0\rUpgrade:\xc2\xa0x\r\n\r\n", Ok((101, &["x"])));
+        check_lax(b"HTTP/1.1 101\r\nX: \xff\xe2\x80\xa8Upgrade: x\r\n\r\n", Ok((101, &["x"])));
+        for head in ["\r\nHTTP/1.1 101", "HTTP/1.2 101", "http/1.1 101", "HTTP/1.1", "HTTP/1.1 1x"]
+        {
+            check_lax(format!("{head}\r\n\r\n").as_bytes(), Err(Violation::NotHttp));
+        }
+    }
+
+    #[test]
+    fn a_response_may_have_any_number_of_fields() {
+        let fields: String = (0..300).map(|n| format!("X-{n}: a\r\n")).collect();
+        let mut reader = HeadReader::new(1 << 20);
+        reader.push(format!("HTTP/1.1 101\r\n{fields}\r\n").as_bytes()).unwrap();
+        assert_eq!(reader.lax_response().unwrap().fields.len(), 300);
     }
 }
