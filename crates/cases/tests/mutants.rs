@@ -10,7 +10,7 @@ use wsproof_proto::Role;
 use wsproof_testee::{ClientConfig, Defect, Endpoint, ServerConfig};
 
 /// No case with this harness lasts longer.
-const END: Duration = Duration::from_secs(1500);
+const END: Duration = Duration::from_mins(25);
 
 /// A run and one endpoint for each of its connections, with simulated time and no latency.
 struct Pair {
@@ -63,7 +63,7 @@ impl Pair {
                 moved = true;
             }
             for id in 0..self.peers.len() {
-                moved |= self.to_peer(id) | self.from_peer(id);
+                moved |= self.tester_sends(id) | self.peer_sends(id);
             }
             if !moved {
                 return;
@@ -71,7 +71,7 @@ impl Pair {
         }
     }
 
-    fn to_peer(&mut self, id: usize) -> bool {
+    fn tester_sends(&mut self, id: usize) -> bool {
         use wsproof_engine::Transmit;
         use wsproof_testee::Input;
         let peer = &mut self.peers[id];
@@ -91,7 +91,7 @@ impl Pair {
         true
     }
 
-    fn from_peer(&mut self, id: usize) -> bool {
+    fn peer_sends(&mut self, id: usize) -> bool {
         use wsproof_testee::Transmit;
         let peer = &mut self.peers[id];
         while peer.endpoint.poll_event().is_some() {}

@@ -4,6 +4,7 @@
 //! skipped and says so; under `CI=true` it fails instead.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
+#![allow(clippy::print_stderr, reason = "a skipped test must be seen")]
 
 mod support;
 

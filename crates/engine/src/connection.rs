@@ -22,9 +22,10 @@ use crate::{
 /// More events than this are counted, not kept: no case expects as many.
 const MAX_EVENTS: usize = 256;
 
-/// Where `wstest` waits without end, we wait for so many times the usual limit: longer than the
-/// ten seconds after which many servers end TCP themselves.
-const PATIENCE: u32 = 12;
+/// Where `wstest` waits without end for a server that closed first to end TCP, we wait for so many
+/// times the usual limit: a server that lingers for some seconds, to let its close frame be read,
+/// gets the verdict that `wstest` gives it.
+const PATIENCE: u32 = 5;
 
 /// How TCP came to its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]

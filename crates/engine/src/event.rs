@@ -16,6 +16,16 @@ pub enum Kind {
     Text,
 }
 
+impl Kind {
+    /// The RFC's word for it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Binary => "binary",
+            Self::Text => "text",
+        }
+    }
+}
+
 /// An event that a case expects.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Expected {
@@ -139,9 +149,8 @@ impl Expected {
     /// The event in words.
     pub fn describe(&self) -> String {
         match self {
-            Self::Message(Kind::Text, payload) => format!("text {}", payload.describe()),
-            Self::Message(Kind::Binary, payload) => format!("binary {}", payload.describe()),
-            Self::Pong(payload) => format!("pong {}", crate::payload::quote(payload)),
+            Self::Message(kind, payload) => with_payload(kind.name(), &payload.describe()),
+            Self::Pong(payload) => with_payload("pong", &crate::payload::quote(payload)),
             Self::Timeout(tag) => format!("time mark {tag}"),
         }
     }
@@ -152,15 +161,19 @@ impl Observed {
     pub fn describe(&self) -> String {
         match self {
             Self::Message { kind, len, head, .. } => {
-                let kind = if *kind == Kind::Text { "text" } else { "binary" };
                 if *len <= HEAD as u64 {
-                    format!("{kind} {}", crate::payload::quote(head))
+                    with_payload(kind.name(), &crate::payload::quote(head))
                 } else {
-                    format!("{kind} of {len} octets")
+                    format!("{} of {len} octets", kind.name())
                 }
             }
-            Self::Pong { payload, .. } => format!("pong {}", crate::payload::quote(payload)),
+            Self::Pong { payload, .. } => with_payload("pong", &crate::payload::quote(payload)),
             Self::Timeout { tag } => format!("time mark {tag}"),
         }
     }
+}
+
+/// An event with its payload in words; an empty one is not to be taken for none.
+fn with_payload(what: &str, payload: &str) -> String {
+    if payload == "nothing" { format!("an empty {what}") } else { format!("{what} {payload}") }
 }

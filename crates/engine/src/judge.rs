@@ -1,6 +1,6 @@
 //! Two judgements over one outcome.
 //!
-//! [`classic`] says what `wstest` says and fills the classic files. [`rfc`] is ours: it follows
+//! [`classic()`] says what `wstest` says and fills the classic files. [`rfc()`] is ours: it follows
 //! the RFCs and today's registries, and says on what each verdict rests.
 
 mod class;
@@ -133,6 +133,13 @@ pub(crate) fn same_events(
 ) -> bool {
     expected.len() == events.len()
         && events.iter().zip(expected).all(|(event, expected)| event.what.is(expected, references))
+}
+
+/// Codes for people: each once.
+pub(crate) fn distinct_codes(codes: &[u16]) -> String {
+    let mut distinct = codes.to_vec();
+    distinct.dedup();
+    join_codes(&distinct).replace(',', ", ")
 }
 
 /// Codes as they stand in the classic files.

@@ -10,6 +10,10 @@ use wsproof_proto::{FrameHeader, Opcode, mask};
 
 use crate::{FrameSpec, Kind, Payload, octets};
 
+/// Frames that may wait before pings are left unanswered: a peer that pings without end must not
+/// fill our memory, and pings overtaken by a later one need no answer (RFC 6455, 5.5.3).
+const MAX_WAITING: usize = 1024;
+
 /// Octets put into one write at most.
 const BURST: usize = 64 << 10;
 
@@ -90,8 +94,12 @@ impl Outgoing {
         self.queue.push_back(item);
     }
 
-    /// A frame that waits until an unfinished one is complete.
-    pub(crate) fn frame_between(&mut self, spec: &FrameSpec) {
+    /// The answer to a ping. It waits until an unfinished frame is complete.
+    pub(crate) fn pong(&mut self, payload: Payload) {
+        if self.queue.len() + self.held.len() >= MAX_WAITING {
+            return;
+        }
+        let spec = &FrameSpec::new(Opcode::Pong, payload);
         let item = self.item(spec);
         if self.unfinished.is_some() {
             self.held.push_back(item);
@@ -298,10 +306,19 @@ mod tests {
         let mut out = Outgoing::new(None);
         out.begin_frame(Opcode::Text, false, 4);
         out.frame_part("ab".into());
-        out.frame_between(&crate::pong("x"));
+        out.pong("x".into());
         assert_eq!(writes(&mut out), [(b"\x01\x04ab".to_vec(), false)]);
         out.frame_part("cd".into());
         assert_eq!(writes(&mut out), [(b"cd\x8a\x01x".to_vec(), false)]);
+    }
+
+    #[test]
+    fn pings_without_end_are_not_all_answered() {
+        let mut out = Outgoing::new(None);
+        for _ in 0..100_000 {
+            out.pong("".into());
+        }
+        assert_eq!(out.queue.len(), MAX_WAITING);
     }
 
     #[test]

@@ -15,8 +15,7 @@ use wsproof_proto::{
 };
 
 use crate::{
-    Accept, Case, Event, FrameSpec, Kind, Observed, Outcome, Step, Target, TcpEnd, Timer, Timers,
-    What,
+    Accept, Case, Event, Kind, Observed, Outcome, Step, Target, TcpEnd, Timer, Timers, What,
     connection::{Connection, Shared, State, TcpOrder},
     event::Arriving,
     opening::{BodyLength, MAX_BODY},
@@ -231,6 +230,12 @@ impl Run {
         })
     }
 
+    /// Whether a connection is to be reset now: what was given out to be written and is not written
+    /// yet, does not matter any more.
+    pub fn poll_abort(&mut self, id: ConnectionId) -> bool {
+        self.connections[id].order.take_if(|order| *order == TcpOrder::Abort).is_some()
+    }
+
     /// Whether the case is over: TCP has ended on every connection.
     pub fn is_over(&self) -> bool {
         self.connections.iter().all(Connection::is_ended)
@@ -440,14 +445,7 @@ impl Run {
                 }
             }
             FrameItem::Violation(deviation) => {
-                if deviation.violation == Violation::TextIllFormed {
-                    if connection.closing.failed_by_me {
-                        // Messages are discarded by now, and nobody looks at their text.
-                        connection.note(shared, now, deviation);
-                        return;
-                    }
-                    connection.text_ill_formed = true;
-                }
+                connection.text_ill_formed |= deviation.violation == Violation::TextIllFormed;
                 connection.violation(shared, now, deviation);
                 if deviation.violation == Violation::LengthNotShortest
                     && connection.reader_in_control()
@@ -483,7 +481,7 @@ impl Run {
         match header.opcode {
             Opcode::Ping if connection.is_open() => {
                 let payload = std::mem::take(&mut connection.control);
-                connection.out.frame_between(&FrameSpec::new(Opcode::Pong, payload.into()));
+                connection.out.pong(payload.into());
             }
             Opcode::Pong => {
                 let payload = std::mem::take(&mut connection.control);

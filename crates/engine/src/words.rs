@@ -5,8 +5,8 @@ use std::{fmt::Write, time::Duration};
 use wsproof_proto::LengthForm;
 
 use crate::{
-    Accept, Basis, Case, Class, CloseBy, Edit, Expected, FrameSpec, Grade, Kind, Step,
-    judge::join_codes,
+    Accept, Basis, Case, Class, CloseBy, Edit, Expected, FrameSpec, Grade, Step,
+    judge::distinct_codes,
 };
 
 impl Case {
@@ -30,7 +30,7 @@ impl Case {
                 format!("All {count} messages come back, each before the next one is sent.")
             }
             Accept::FirstEcho { kind, payload } => {
-                format!("One {} message of {} octets comes back.", kind_name(*kind), payload.len())
+                format!("One {} message of {} octets comes back.", kind.name(), payload.len())
             }
             Accept::Events(lists) => {
                 let mut text = String::new();
@@ -48,7 +48,7 @@ impl Case {
         if matches!(self.accept, Accept::Class(_)) {
             return text;
         }
-        let codes = join_codes(&self.close.codes).replace(',', ", ");
+        let codes = distinct_codes(&self.close.codes);
         let close = match (self.close.by, self.close.clean) {
             (CloseBy::Peer, _) => format!(
                 "The peer fails the connection: a close frame with {codes} or without a code, or the end of TCP."
@@ -106,13 +106,6 @@ fn events_words(events: &[Expected]) -> String {
     events.iter().map(Expected::describe).collect::<Vec<_>>().join(", then ")
 }
 
-fn kind_name(kind: Kind) -> &'static str {
-    match kind {
-        Kind::Text => "text",
-        Kind::Binary => "binary",
-    }
-}
-
 fn step_words(step: &Step) -> String {
     match step {
         Step::AwaitEchoes(within) => format!("wait up to {} for the echoes", span(*within)),
@@ -146,7 +139,7 @@ fn step_words(step: &Step) -> String {
             let cut = message
                 .fragment_size
                 .map_or(String::new(), |size| format!(", in fragments of {size} octets"));
-            format!("{} message: {}{cut}", kind_name(message.kind), message.payload.describe())
+            format!("{} message: {}{cut}", message.kind.name(), message.payload.describe())
         }
         Step::ShutdownWrite => "end the sending half of TCP".to_owned(),
         Step::Use(index) => format!("go on with connection {index}"),

@@ -234,7 +234,8 @@ impl FrameReader {
             (Some(_), false) => self.find(Violation::FrameInsideMessage, offset),
             _ => {}
         }
-        if self.message.is_none() || !continues {
+        // A new frame inside of a message is read as if it continued it.
+        if self.message.is_none() {
             let plain_text = header.opcode == Opcode::Text && header.rsv & self.granted_rsv == 0;
             self.message = Some(Message { text: plain_text.then(utf8::Validator::new) });
         }

@@ -254,7 +254,8 @@ impl Record {
 
     /// Whether attempts came to different verdicts.
     pub fn is_unstable(&self) -> bool {
-        self.verdict.as_ref().is_some_and(|verdict| verdict.unstable)
+        let unstable = self.verdict.as_ref().is_some_and(|verdict| verdict.unstable);
+        unstable && self.confirmation() != Confirmation::Impossible
     }
 
     /// What is known about a verdict that was reached beside other cases.

@@ -63,7 +63,15 @@ pub(crate) async fn drive(
             break;
         }
         let (due, settles) = driver.next_alarm(&activity);
-        alarm.as_mut().reset(due);
+        if !settles && due <= Instant::now() {
+            // Under a stream without end the runtime may never get to its own timers.
+            activity.set_waiting(false);
+            driver.run.handle_timeout(driver.began.elapsed());
+            continue;
+        }
+        if alarm.deadline() != due {
+            alarm.as_mut().reset(due);
+        }
         let progress = tokio::select! {
             biased;
             () = cancel.cancelled() => {
@@ -75,10 +83,8 @@ pub(crate) async fn drive(
         match progress {
             Progress::Moved => activity.set_waiting(false),
             Progress::Alarm if settles => activity.set_waiting(true),
-            Progress::Alarm => {
-                activity.set_waiting(false);
-                driver.run.handle_timeout(driver.began.elapsed());
-            }
+            // What is due is done at the top of the loop.
+            Progress::Alarm => {}
         }
     }
     let opening = driver
@@ -117,6 +123,15 @@ struct Socket {
     write_failed: bool,
     /// What follows once the pending octets are out.
     then: Option<Transmit>,
+}
+
+impl Socket {
+    fn abort(&mut self) {
+        self.pending.clear();
+        if let Some(stream) = self.stream.take() {
+            dial::reset(stream);
+        }
+    }
 }
 
 impl Driver {
@@ -206,6 +221,11 @@ impl Driver {
         loop {
             let now = self.began.elapsed();
             let socket = &mut self.sockets[id];
+            // Octets that a peer does not take must not hold up the end.
+            if self.run.poll_abort(id) {
+                socket.abort();
+                return true;
+            }
             let Some(stream) = &mut socket.stream else { return moved };
             if socket.written < socket.pending.len() {
                 match Pin::new(&mut *stream).poll_write(cx, &socket.pending[socket.written..]) {
@@ -243,12 +263,7 @@ impl Driver {
                     let _ = Pin::new(stream).poll_shutdown(cx);
                 }
                 Some(Transmit::End) => socket.stream = None,
-                Some(Transmit::Abort) => {
-                    socket.pending.clear();
-                    if let Some(stream) = socket.stream.take() {
-                        dial::reset(stream);
-                    }
-                }
+                Some(Transmit::Abort) => socket.abort(),
             }
             moved = true;
         }

@@ -72,7 +72,6 @@ pub async fn run_peer(
     if cancel.is_cancelled() {
         return false;
     }
-    scheduler.note_taken();
     scheduler.settle_unconfirmed();
     scheduler.settle_passive();
     scheduler.settled == cases.len()
@@ -103,7 +102,6 @@ struct Scheduler<'a> {
     refusals: u32,
     gone: bool,
     settled: usize,
-    taken: usize,
 }
 
 struct Running {
@@ -172,7 +170,6 @@ impl<'a> Scheduler<'a> {
             refusals: 0,
             gone: false,
             settled: 0,
-            taken: 0,
         }
     }
 
@@ -437,15 +434,12 @@ impl<'a> Scheduler<'a> {
 
     /// Enough was confirmed: the rest stands as it is.
     fn take_rest(&mut self) {
-        let mut taken = 0;
         while let Some(case) = self.unconfirmed() {
             let Some(record) = self.records.get_mut(&case.id) else { break };
             record.needs_confirmation = false;
             record.confirmation = Confirmation::Taken;
-            taken += 1;
             self.settle(&case.id);
         }
-        self.taken += taken;
     }
 
     fn settle(&mut self, id: &wsproof_engine::CaseId) {
@@ -461,18 +455,6 @@ impl<'a> Scheduler<'a> {
             unstable: record.unstable,
             confirmation: record.confirmation,
         }));
-    }
-
-    /// Says how many verdicts were not repeated.
-    fn note_taken(&self) {
-        if self.taken > 0 {
-            let text = format!(
-                "{ENOUGH_CONFIRMED} verdicts in a row were confirmed unchanged; {} more were \
-                 taken as confirmed",
-                self.taken
-            );
-            let _ = self.events.send(Event::Note(text));
-        }
     }
 
     /// What could not be confirmed, because the peer is gone, is said to be so: nobody knows

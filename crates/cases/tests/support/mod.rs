@@ -1,6 +1,7 @@
 //! Scripted peers, played to a case in virtual time.
 
 #![allow(dead_code, reason = "each test file uses its part")]
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 use std::{sync::Arc, time::Duration};
 

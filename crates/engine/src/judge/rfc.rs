@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use wsproof_proto::{CloseCode, Role, Violation};
 
-use super::{Behavior, CloseBehavior, Judgement, class, join_codes, same_events};
+use super::{Behavior, CloseBehavior, Judgement, class, distinct_codes, same_events};
 use crate::{
     Accept, Basis, Case, CloseBy, Event, Expected, Grade, Observed, Outcome, TcpEnd, Tolerance,
 };
@@ -264,7 +264,7 @@ fn close(case: &Case, outcome: &Outcome) -> Ruling<CloseBehavior> {
     }
     if let Some(code) = closing.remote_code.filter(|code| !case.close.codes.contains(code)) {
         let text =
-            format!("close code {code} where {} or none is due", join_codes(&case.close.codes));
+            format!("close code {code} where {} or none is due", distinct_codes(&case.close.codes));
         return (CloseBehavior::WrongCode, case.close.code_basis, text);
     }
     if outcome.role == Role::Client && closing.dropped_by_me {

@@ -290,7 +290,7 @@ mod tests {
 
     #[test]
     fn a_response_may_have_any_number_of_fields() {
-        let fields: String = (0..300).map(|n| format!("X-{n}: a\r\n")).collect();
+        let fields = "X: a\r\n".repeat(300);
         let mut reader = HeadReader::new(1 << 20);
         reader.push(format!("HTTP/1.1 101\r\n{fields}\r\n").as_bytes()).unwrap();
         assert_eq!(reader.lax_response().unwrap().fields.len(), 300);
