@@ -4,8 +4,11 @@
 
 #![expect(clippy::print_stdout, reason = "this program is there to print")]
 
+mod bench;
+mod flips;
 mod layers;
 mod lines;
+mod peers;
 
 use std::{
     path::{Path, PathBuf},
@@ -18,7 +21,11 @@ const USAGE: &str = "\
 Usage: cargo xtask <COMMAND>
 
 Commands:
+  bench [RUNS] [WSTEST]
+          Time the 247 quick cases against several servers, beside the original if its path is given
   ci      Formatting, lints, layers, lines, documentation, tests
+  flips [RUNS]
+          Repeat runs with more and fewer jobs, busy and quiet, and look for verdicts that move
   layers  Compare the dependencies between our crates with the allowed arrows
   lines   Find files that are too long";
 
@@ -29,7 +36,11 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let done = match words[..] {
+        ["bench", ref more @ ..] => {
+            count(more).and_then(|runs| bench::run(&root(), more.get(1).copied(), runs))
+        }
         ["ci"] => ci(),
+        ["flips", ref more @ ..] => count(more).and_then(|runs| flips::run(&root(), runs)),
         ["layers"] => layers::check(),
         ["lines"] => lines::check(&root()),
         ["help" | "-h" | "--help"] => {
@@ -48,6 +59,12 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// How often something is repeated: the first word, or three times.
+fn count(words: &[&str]) -> anyhow::Result<usize> {
+    let Some(word) = words.first() else { return Ok(3) };
+    word.parse().with_context(|| format!("`{word}` is no number of runs"))
 }
 
 /// Everything, cheapest first. What fails does not hide what comes after it.

@@ -1,0 +1,99 @@
+//! Do verdicts move? The same cases again and again, with more and with fewer jobs, beside a busy
+//! machine and on a quiet one.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::Path,
+    process::{Command, Stdio},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread,
+};
+
+use anyhow::{Context, bail, ensure};
+use serde_json::Value;
+
+use crate::peers::{self, Peer};
+
+type Verdicts = BTreeMap<String, String>;
+
+const JOBS: [&str; 4] = ["1", "2", "16", "64"];
+
+/// Runs everything `runs` times and fails if any verdict differs from the first one.
+pub(crate) fn run(root: &Path, runs: usize) -> anyhow::Result<()> {
+    let binary = peers::build(root)?;
+    let folder = std::env::temp_dir().join(format!("wsproof-flips-{}", std::process::id()));
+    let peers = [peers::npm_ws(root)?, peers::tungstenite(root)?, peers::built_in(&binary, None)?];
+    let (mut pairs, mut flips) = (0, 0);
+    for peer in &peers {
+        let mut first: Option<Verdicts> = None;
+        for busy in [false, true] {
+            let stop = Arc::new(AtomicBool::new(false));
+            let hogs: Vec<_> =
+                (0..if busy { cpus() } else { 0 }).map(|_| hog(stop.clone())).collect();
+            for jobs in JOBS {
+                for _ in 0..runs {
+                    let verdicts = verdicts(&binary, &folder, peer, jobs)?;
+                    let first = first.get_or_insert_with(|| verdicts.clone());
+                    ensure!(first.len() == verdicts.len(), "{}: cases are missing", peer.name);
+                    pairs += verdicts.len();
+                    for (case, verdict) in &verdicts {
+                        if &first[case] != verdict {
+                            flips += 1;
+                            println!(
+                                "{} {case} with {jobs} jobs{}: {} became {verdict}",
+                                peer.name,
+                                if busy { ", busy" } else { "" },
+                                first[case]
+                            );
+                        }
+                    }
+                }
+            }
+            stop.store(true, Ordering::Relaxed);
+            for hog in hogs {
+                // A hog has nothing to report.
+                let _ = hog.join();
+            }
+        }
+        println!("{}: done, {pairs} verdicts so far, {flips} flips", peer.name);
+    }
+    fs::remove_dir_all(&folder)?;
+    if flips > 0 {
+        bail!("{flips} of {pairs} verdicts moved");
+    }
+    Ok(())
+}
+
+fn verdicts(binary: &Path, folder: &Path, peer: &Peer, jobs: &str) -> anyhow::Result<Verdicts> {
+    let status = Command::new(binary)
+        .args(["test", &peer.url, "--agent", "peer", "--judge", "classic", "--jobs", jobs])
+        .args(["--exclude", "9.*", "--out"])
+        .arg(folder)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status()?;
+    ensure!(status.code().is_some_and(|code| code < 2), "the run ended with {status}");
+    let text = fs::read_to_string(folder.join("index.json"))?;
+    let index: Value = serde_json::from_str(&text)?;
+    let cases = index["peer"].as_object().context("no verdicts")?;
+    let verdict = |entry: &Value| {
+        format!("{} / {} / {}", entry["behavior"], entry["behaviorClose"], entry["remoteCloseCode"])
+    };
+    Ok(cases.iter().map(|(case, entry)| (case.clone(), verdict(entry))).collect())
+}
+
+fn hog(stop: Arc<AtomicBool>) -> thread::JoinHandle<()> {
+    thread::spawn(move || {
+        while !stop.load(Ordering::Relaxed) {
+            std::hint::black_box((0..10_000_u64).fold(0, |sum: u64, n| sum ^ n.rotate_left(7)));
+        }
+    })
+}
+
+fn cpus() -> usize {
+    thread::available_parallelism().map_or(2, std::num::NonZero::get)
+}
