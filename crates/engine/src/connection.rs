@@ -3,16 +3,15 @@
 //! The reactions here are those of `wstest`, because close codes and flags in the classic files
 //! follow from them. What they mean is for [`crate::judge`] to say.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
 use wsproof_proto::{
     CloseCode, Deviation, FrameHeader, FrameReader, Opcode, Role, Violation, close::CloseBody,
     handshake::HeadReader,
 };
 
 use crate::{
-    Event, FrameSpec, Opening, Payload, Timer, Transcript, What,
+    ClosingState, Event, FrameSpec, Opening, Payload, Stats, TcpEnd, Timer, Transcript, What,
     event::Arriving,
     opening::{BodyLength, MAX_HEAD},
     outgoing::{Outgoing, Sent},
@@ -26,122 +25,6 @@ const MAX_EVENTS: usize = 256;
 /// times the usual limit: a server that lingers for some seconds, to let its close frame be read,
 /// gets the verdict that `wstest` gives it.
 const PATIENCE: u32 = 5;
-
-/// How TCP came to its end.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum TcpEnd {
-    /// No connection came about.
-    NotConnected,
-    /// The peer ended it in order.
-    PeerFin,
-    /// The peer reset it.
-    PeerReset,
-    /// The tester reset it.
-    TesterAbort,
-    /// The tester ended it in order.
-    TesterFin,
-}
-
-/// What the classic files say about the closing of a connection, from the tester's view.
-#[expect(clippy::struct_excessive_bools, reason = "these are the fields of the classic files")]
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ClosingState {
-    /// The tester sent the first close frame.
-    pub closed_by_me: bool,
-    /// The tester failed the connection.
-    pub failed_by_me: bool,
-    /// The tester ended TCP.
-    pub dropped_by_me: bool,
-    /// Close frames went both ways and TCP ended as it should.
-    pub was_clean: bool,
-    /// Why it was not clean.
-    pub not_clean_reason: Option<String>,
-    /// The server did not end TCP in time.
-    pub server_drop_timeout: bool,
-    /// The opening handshake did not end in time.
-    pub open_handshake_timeout: bool,
-    /// No answer to the tester's close frame came in time.
-    pub close_handshake_timeout: bool,
-    /// The code in the tester's close frame.
-    pub local_code: Option<u16>,
-    /// The reason in the tester's close frame.
-    #[serde(with = "optional_text")]
-    pub local_reason: Option<Vec<u8>>,
-    /// The code in the peer's close frame.
-    pub remote_code: Option<u16>,
-    /// The reason in the peer's close frame.
-    #[serde(with = "optional_text")]
-    pub remote_reason: Option<Vec<u8>>,
-    /// The peer's close frame came before the tester had sent one. A peer that closes with a code
-    /// that `wstest` does not know did so, although the tester then fails the connection itself.
-    #[serde(default)]
-    pub peer_closed_first: bool,
-    /// When the peer's first close frame was complete.
-    pub remote_close_at: Option<Duration>,
-    /// When the tester's close frame was given to the writer.
-    pub local_close_at: Option<Duration>,
-    /// How TCP ended.
-    pub tcp_end: Option<TcpEnd>,
-}
-
-/// Counts of what went over the wire.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Stats {
-    /// Size of a read to the number of such reads.
-    pub read_sizes: BTreeMap<usize, u64>,
-    /// Size of a write to the number of such writes.
-    pub write_sizes: BTreeMap<usize, u64>,
-    /// Opcode to the number of frames received.
-    pub frames_received: BTreeMap<u8, u64>,
-    /// Opcode to the number of frames sent.
-    pub frames_sent: BTreeMap<u8, u64>,
-}
-
-/// Everything that a run knows when it is over.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Outcome {
-    /// The tester's role.
-    pub role: Role,
-    /// When the WebSocket opened, counted from the start of the run; `None` if it never did.
-    pub opened_at: Option<Duration>,
-    /// When TCP ended.
-    pub ended_at: Duration,
-    /// Recorded events, in order of arrival.
-    pub events: Vec<Event>,
-    /// How many more there were.
-    pub events_omitted: u64,
-    /// Number of data messages received whole, kept or not.
-    pub echoes: u32,
-    /// For computed cases: the classic verdict on the messages.
-    pub computed_ok: bool,
-    /// Where the content of an echo first differed from what was sent.
-    pub content_differs_at: Option<u64>,
-    /// An [`crate::Step::AwaitEchoes`] ended, by its limit or with the connection, before all
-    /// echoes had come.
-    pub echo_timed_out: bool,
-    /// The closing of the (first) connection.
-    pub closing: ClosingState,
-    /// The opening handshakes, one per connection.
-    pub openings: Vec<Opening>,
-    /// What was illegal in the peer's frames.
-    pub deviations: Vec<Deviation>,
-    /// Counts.
-    pub stats: Stats,
-    /// Whether the log of octets was on when the run ended.
-    pub log_was_on: bool,
-    /// The wire log.
-    pub transcript: Transcript,
-    /// Octets received after the opening handshake.
-    pub octets_received: u64,
-}
-
-impl Outcome {
-    /// Time from the opening of the WebSocket to the end of TCP; zero if it never opened.
-    pub fn duration(&self) -> Duration {
-        self.opened_at.map_or(Duration::ZERO, |opened| self.ended_at.saturating_sub(opened))
-    }
-}
 
 /// Where a connection stands.
 #[derive(Debug)]
@@ -610,27 +493,4 @@ fn log_sent(shared: &mut Shared, now: Duration, index: usize, log_on: bool, sent
 /// `wstest` knows the codes of RFC 6455 only, not those that were registered later.
 fn is_classic_code(code: CloseCode) -> bool {
     code.may_be_sent() && !matches!(code.0, 1012..=1014)
-}
-
-mod optional_text {
-    use serde::{Deserialize, Deserializer, Serializer};
-
-    #[expect(clippy::ref_option, reason = "serde calls it with a reference")]
-    pub(super) fn serialize<S: Serializer>(
-        octets: &Option<Vec<u8>>,
-        serializer: S,
-    ) -> Result<S::Ok, S::Error> {
-        match octets {
-            Some(octets) => crate::opening::text::serialize(octets, serializer),
-            None => serializer.serialize_none(),
-        }
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
-        deserializer: D,
-    ) -> Result<Option<Vec<u8>>, D::Error> {
-        #[derive(Deserialize)]
-        struct Text(#[serde(with = "crate::opening::text")] Vec<u8>);
-        Ok(Option::<Text>::deserialize(deserializer)?.map(|Text(octets)| octets))
-    }
 }

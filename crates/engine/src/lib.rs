@@ -9,8 +9,10 @@ mod builder;
 mod case;
 mod connection;
 mod event;
+mod handshake;
 pub mod judge;
 mod opening;
+mod outcome;
 mod outgoing;
 mod payload;
 mod run;
@@ -27,10 +29,10 @@ pub use case::{
     Accept, Accepted, Basis, Case, CaseId, Citation, Class, Close, CloseBy, Edit, Grade, Location,
     Spec, Timers, Tolerance, case_ids,
 };
-pub use connection::{ClosingState, Outcome, Stats, TcpEnd};
 pub use event::{Event, Expected, Kind, Observed};
 pub use judge::{Behavior, CloseBehavior, Judgement};
 pub use opening::{Opening, Target};
+pub use outcome::{ClosingState, Outcome, Stats, TcpEnd};
 pub use payload::{Payload, fill, octets, repeat};
 pub use run::{ConnectionId, Input, Limits, Run, RunConfig, Transmit};
 pub use step::{FrameSpec, MessageSpec, Step};
