@@ -44,6 +44,8 @@ fn wrong_usage_is_named_with_its_mend() {
     check(&[], 2, "Usage");
 }
 
+// The commands are written for a POSIX shell.
+#[cfg(unix)]
 #[test]
 fn what_cannot_be_carried_out_is_3() {
     let dir = TempDir::new().unwrap();
@@ -123,6 +125,25 @@ fn the_request_carries_what_was_asked_for() {
     test(dir.path(), &server.url(), "1.1.1", &more);
     let again = &lines(dir.path(), "attempt")[0];
     assert_eq!(again["outcome"]["openings"][0]["request"].as_str(), Some(request.as_str()));
+}
+
+#[cfg(unix)]
+#[test]
+fn a_server_that_dies_in_the_run_is_reported_with_its_last_words() {
+    let dir = TempDir::new().unwrap();
+    let binary = env!("CARGO_BIN_EXE_wsproof");
+    // 5.19 alone takes a second, and by then the server is gone.
+    let command = format!("timeout -s KILL 0.6 '{binary}' echo 127.0.0.1:{{port}}");
+    let args = ["test", "--server-cmd", &command, "--cases", "1.1.*,5.19", "--out", "out"];
+    let output = wsproof(dir.path(), &args);
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.code().is_some_and(|code| code == 1 || code == 3), "{text}");
+    assert!(text.contains("the server died: it ended with"), "{text}");
+    assert!(text.contains("listening on ws://127.0.0.1:"), "{text}");
+    let notes = lines(dir.path(), "note");
+    let died =
+        |note: &serde_json::Value| note["text"].as_str().unwrap().contains("the server died");
+    assert!(notes.iter().any(died), "{notes:?}");
 }
 
 #[cfg(unix)]

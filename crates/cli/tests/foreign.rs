@@ -3,6 +3,8 @@
 //! Their packages are installed into `target/peers`. Where a runtime is missing the test is
 //! skipped and says so; under `CI=true` it fails instead.
 
+// The commands that start them are written for a POSIX shell.
+#![cfg(unix)]
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 #![allow(clippy::print_stderr, reason = "a skipped test must be seen")]
 
