@@ -140,17 +140,17 @@ fn first_mismatch(
         (Some(wanted), Some(event)) => {
             let place = match &event.what {
                 Observed::Message { first_difference: Some(at), .. } => {
-                    format!(", first different at octet {at}")
+                    format!(" (first different at octet {at})")
                 }
                 _ => String::new(),
             };
-            format!("expected {}, got {}{place}", wanted.describe(), event.what.describe())
+            format!("got {}{place} instead of {}", event.what.describe(), wanted.describe())
         }
-        (Some(wanted), None) => format!("expected {}, got nothing", wanted.describe()),
+        (Some(wanted), None) => format!("got nothing instead of {}", wanted.describe()),
         (None, Some(event)) if expected.is_empty() => {
-            format!("expected no message and no pong, got {}", event.what.describe())
+            format!("got {} where no message and no pong is due", event.what.describe())
         }
-        (None, Some(event)) => format!("expected nothing more, got {}", event.what.describe()),
+        (None, Some(event)) => format!("got {} where nothing more is due", event.what.describe()),
         (None, None) => "more events than can be kept".to_owned(),
     }
 }
@@ -169,10 +169,10 @@ fn echoes(case: &Case, outcome: &Outcome) -> Ruling<Behavior> {
     }
     if !outcome.computed_ok {
         let got = outcome.echoes;
-        return failed(format!("expected {wanted} {count}, got {got} in time"));
+        return failed(format!("got {got} of {wanted} {count} in time"));
     }
     if outcome.echoes > wanted {
-        return failed(format!("expected {wanted} {count}, got {}", outcome.echoes));
+        return failed(format!("got {} echoes instead of {wanted}", outcome.echoes));
     }
     (Behavior::Ok, Basis::Must, "every message came back unchanged".to_owned())
 }
