@@ -15,7 +15,8 @@ async fn main() -> std::io::Result<()> {
     }
 }
 
-async fn echo(stream: TcpStream) {
+/// Echoes on one connection until it ends.
+pub(crate) async fn echo(stream: TcpStream) {
     // Without this the measurements would be of the kernel's patience.
     let _ = stream.set_nodelay(true);
     let config = WebSocketConfig::default().max_message_size(None).max_frame_size(None);

@@ -9,6 +9,9 @@
 #![allow(clippy::print_stderr, reason = "a skipped test must be seen")]
 
 mod support;
+#[path = "../examples/tungstenite_echo.rs"]
+#[allow(dead_code, reason = "its `main` is for people")]
+mod tungstenite_echo;
 
 use std::{
     collections::BTreeMap,
@@ -16,11 +19,9 @@ use std::{
     process::Command,
 };
 
-use futures_util::{SinkExt, StreamExt};
 use serde::Deserialize;
 use support::{lines, serve, verdicts, wsproof};
 use tempfile::TempDir;
-use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 
 /// What a server is expected to get. Every other case is OK / OK.
 #[derive(Deserialize)]
@@ -130,17 +131,6 @@ fn py_websockets() {
 
 #[test]
 fn tokio_tungstenite() {
-    let server = serve(|stream, _| async move {
-        let _ = stream.set_nodelay(true);
-        let config = WebSocketConfig::default().max_message_size(None).max_frame_size(None);
-        let accepted = tokio_tungstenite::accept_async_with_config(stream, Some(config)).await;
-        let Ok(mut socket) = accepted else { return };
-        while let Some(Ok(message)) = socket.next().await {
-            let data = message.is_text() || message.is_binary();
-            if data && socket.send(message).await.is_err() {
-                return;
-            }
-        }
-    });
+    let server = serve(|stream, _| tungstenite_echo::echo(stream));
     check("tokio-tungstenite", &[&server.url()]);
 }
