@@ -102,6 +102,9 @@ pub struct Outcome {
     pub echo_timed_out: bool,
     /// The closing of the (first) connection.
     pub closing: ClosingState,
+    /// The closings of further connections, if the case opens any.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub further_closings: Vec<ClosingState>,
     /// The opening handshakes, one per connection.
     pub openings: Vec<Opening>,
     /// What was illegal in the peer's frames.

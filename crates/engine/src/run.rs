@@ -261,8 +261,11 @@ impl Run {
     pub fn into_outcome(mut self, now: Duration) -> Outcome {
         let openings =
             self.connections.iter_mut().map(|c| std::mem::take(&mut c.opening)).collect();
+        let further = self.connections[1..].iter_mut().map(|c| std::mem::take(&mut c.closing));
+        let further_closings = further.collect();
         let first = &mut self.connections[0];
         Outcome {
+            further_closings,
             role: first.role,
             opened_at: first.opened_at,
             ended_at: first.ended_at.unwrap_or(now),

@@ -59,6 +59,10 @@ pub(super) fn close(class: &Class, outcome: &Outcome) -> Ruling<CloseBehavior> {
     if let Some(ruling) = illegal_close(outcome) {
         return ruling;
     }
+    if outcome.further_closings.iter().any(|closing| closing.remote_close_at.is_none()) {
+        let text = "the close frame on a further connection was not answered".to_owned();
+        return (CloseBehavior::Unclean, Basis::Must, text);
+    }
     let closing = &outcome.closing;
     let Some(answered) = closing.remote_close_at else {
         // A peer may take the end of our sending half for the end of everything.
