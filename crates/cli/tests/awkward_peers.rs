@@ -20,6 +20,7 @@ use tokio::{
     net::TcpStream,
     sync::Mutex,
 };
+use wsproof_testee::{Defect, Endpoint, ServerConfig};
 
 /// Cases of many kinds that end soon with a conforming server.
 const CASES: &str = "1.1.*,2.*,3.*,5.1,5.3,5.6,5.15,6.5.*,6.6.*,7.1.*,7.3.*,7.7.*,HS.1.1";
@@ -95,6 +96,47 @@ fn overlap_is_answered_with_a_reset() {
             open.fetch_sub(1, Ordering::SeqCst);
         }
     }));
+}
+
+#[test]
+fn a_slow_server_that_garbles_echoes_under_overlap() {
+    let open = Arc::new(AtomicUsize::new(0));
+    check_overlapped(&serve(move |stream, _| {
+        let open = open.clone();
+        async move {
+            let alone = open.fetch_add(1, Ordering::SeqCst) == 0;
+            // Its distance: longer than a silence that looks like waiting with a near server.
+            tokio::time::sleep(Duration::from_millis(60)).await;
+            let endpoint = Endpoint::server(ServerConfig::default());
+            let garbles = Defect::from_name("changes-first-octet").unwrap();
+            let mut endpoint =
+                if alone { endpoint.echo() } else { endpoint.with_defect(garbles).echo() };
+            let never = tokio_util::sync::CancellationToken::new();
+            let _ = wsproof_testee::connection::drive(stream, &mut endpoint, &never, |_, _, _| {})
+                .await;
+            open.fetch_sub(1, Ordering::SeqCst);
+        }
+    }));
+}
+
+#[test]
+fn a_limit_of_one_connection_is_no_deviation() {
+    let dir = TempDir::new().unwrap();
+    let open = Arc::new(AtomicUsize::new(0));
+    let server = serve(move |stream, _| {
+        let open = open.clone();
+        async move {
+            if open.fetch_add(1, Ordering::SeqCst) == 0 {
+                echo(stream).await;
+            } else {
+                refuse(stream).await;
+            }
+            open.fetch_sub(1, Ordering::SeqCst);
+        }
+    });
+    let (exit, text) = test(dir.path(), &server.url(), "HS.1.50", &["--jobs", "1"]);
+    assert_eq!(exit, 0, "{text}");
+    assert_eq!(verdicts(dir.path())[0].1, "NON-STRICT / OK / 1000");
 }
 
 #[test]

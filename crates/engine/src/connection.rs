@@ -359,6 +359,9 @@ impl Connection {
         self.closing.remote_code = body.code.map(|code| code.0);
         self.closing.remote_reason =
             (!body.reason.is_empty()).then(|| body.reason[..body.reason.len().min(123)].to_vec());
+        if self.closing.remote_close_at.is_none() {
+            self.closing.first_remote_code = self.closing.remote_code;
+        }
         self.closing.peer_closed_first |= self.closing.local_close_at.is_none();
         self.closing.remote_close_at.get_or_insert(now);
         let offset = self.reader.offset() - header.length;
@@ -407,7 +410,10 @@ impl Connection {
     }
 
     fn start_server_drop(&mut self, shared: &mut Shared, now: Duration, times: u32) {
-        self.stop_timer(Timer::ServerDrop);
+        // Further close frames do not buy the server more time.
+        if self.has_timer(Timer::ServerDrop) {
+            return;
+        }
         let limit = shared.timers().server_drop * times;
         self.start_limit(shared, now, Timer::ServerDrop, limit);
     }

@@ -46,7 +46,7 @@ impl Run {
             } else {
                 // What explains the refusal comes with it or not at all.
                 let limit = Duration::from_millis(500);
-                connection.start_limit(&mut self.shared, now, Timer::OpenHandshake, limit);
+                connection.start_timer(&mut self.shared, now, Timer::OpenHandshake, limit, None);
             }
         }
     }

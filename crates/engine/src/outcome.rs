@@ -50,6 +50,10 @@ pub struct ClosingState {
     pub local_reason: Option<Vec<u8>>,
     /// The code in the peer's close frame.
     pub remote_code: Option<u16>,
+    /// The code in the peer's first close frame, should there be more than one: the code of the
+    /// connection (RFC 6455, 7.1.5).
+    #[serde(default)]
+    pub first_remote_code: Option<u16>,
     /// The reason in the peer's close frame.
     #[serde(with = "optional_text")]
     pub remote_reason: Option<Vec<u8>>,

@@ -240,6 +240,11 @@ impl Run {
         self.connections.iter().all(Connection::is_ended)
     }
 
+    /// Whether the script itself pauses: nothing is awaited from the peer but time.
+    pub fn is_paused(&self) -> bool {
+        self.script.blocked == Blocked::Waiting
+    }
+
     /// Whether nothing is to be written: the run waits for the peer, or for time to pass.
     pub fn is_waiting(&self) -> bool {
         self.connections.iter().all(|connection| connection.out.is_empty())

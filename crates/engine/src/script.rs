@@ -52,11 +52,13 @@ impl Run {
                 Blocked::No => {}
                 Blocked::Opening => match self.connections[id].state {
                     State::Open => self.script.blocked = Blocked::No,
-                    // A connection that never opens has nothing to do in the script; the first
-                    // one is closed, so that the run ends.
+                    // A connection that never opens has nothing to do in the script; the
+                    // others are closed, so that the run ends.
                     State::Ended => {
                         self.script.end();
-                        self.connections[0].send_close(&mut self.shared, now, Some(1000), b"");
+                        for connection in &mut self.connections {
+                            connection.send_close(&mut self.shared, now, Some(1000), b"");
+                        }
                     }
                     _ => return,
                 },

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 
-/// A case with which nothing has happened for so long is taken to wait.
+/// A case with which nothing has happened for so long is taken to wait, at the least.
 pub(crate) const SETTLE: Duration = Duration::from_millis(30);
 /// The same for measured cases: a slow peer must not look like one that is silent.
 pub(crate) const SETTLE_MEASURED: Duration = Duration::from_secs(2);
@@ -34,9 +34,11 @@ impl Activity {
         Self { slot, waiting: false, settle, signals }
     }
 
-    /// How long nothing must happen; `None` if the case is known to wait already.
-    pub(crate) fn settle(&self) -> Option<Duration> {
-        (!self.waiting).then_some(self.settle)
+    /// How long nothing must happen; `None` if the case is known to wait already. A pause of the
+    /// script's own is no work for the peer, whatever its speed.
+    pub(crate) fn settle(&self, paused: bool) -> Option<Duration> {
+        let settle = if paused { SETTLE } else { self.settle };
+        (!self.waiting).then_some(settle)
     }
 
     pub(crate) fn set_waiting(&mut self, waiting: bool) {

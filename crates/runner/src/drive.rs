@@ -33,6 +33,8 @@ pub(crate) struct Driven {
     pub(crate) connect_error: Option<io::Error>,
     /// Time from the request to the open WebSocket.
     pub(crate) opening: Option<Duration>,
+    /// The longest time that an answer took, silences apart.
+    pub(crate) answer: Duration,
 }
 
 /// Carries out a case. Returns nothing if it was interrupted.
@@ -51,6 +53,8 @@ pub(crate) async fn drive(
         read_buf: vec![0; READ],
         connect_error: None,
         connected_at: None,
+        asked_at: None,
+        answer: Duration::ZERO,
     };
     let mut alarm = Box::pin(sleep_until(driver.began));
     loop {
@@ -82,7 +86,11 @@ pub(crate) async fn drive(
         };
         match progress {
             Progress::Moved => activity.set_waiting(false),
-            Progress::Alarm if settles => activity.set_waiting(true),
+            Progress::Alarm if settles => {
+                activity.set_waiting(true);
+                // What comes after so long a silence is no measure of the peer's speed.
+                driver.asked_at = None;
+            }
             // What is due is done at the top of the loop.
             Progress::Alarm => {}
         }
@@ -95,6 +103,7 @@ pub(crate) async fn drive(
     Some(Driven {
         started,
         opening,
+        answer: driver.answer,
         connect_error: driver.connect_error,
         outcome: driver.run.into_outcome(driver.began.elapsed()),
     })
@@ -113,6 +122,10 @@ struct Driver {
     read_buf: Vec<u8>,
     connect_error: Option<io::Error>,
     connected_at: Option<Duration>,
+    /// When something was written that the peer has not answered yet.
+    asked_at: Option<Duration>,
+    /// The longest time that an answer took.
+    answer: Duration,
 }
 
 struct Socket {
@@ -142,7 +155,10 @@ impl Driver {
             let (stream, input) = match connected {
                 Ok(stream) => (Some(stream), Input::Connected),
                 Err(error) => {
-                    self.connect_error.get_or_insert(error);
+                    // A further connection that is refused is for the case to judge.
+                    if id == 0 {
+                        self.connect_error = Some(error);
+                    }
                     (None, Input::NotConnected)
                 }
             };
@@ -169,7 +185,8 @@ impl Driver {
         let timer = self.run.poll_timeout().map(|due| self.began + due);
         let idle =
             self.run.is_waiting() && self.sockets.iter().all(|socket| socket.pending.is_empty());
-        let settled = activity.settle().filter(|_| idle).map(|settle| now + settle);
+        let settle = activity.settle(self.run.is_paused());
+        let settled = settle.filter(|_| idle).map(|settle| now + settle);
         match (timer, settled) {
             (Some(timer), Some(settled)) if settled < timer => (settled, true),
             (Some(timer), _) => (timer, false),
@@ -203,6 +220,9 @@ impl Driver {
                 Poll::Ready(Err(_)) => Input::Reset,
             };
             let ended = matches!(input, Input::Eof | Input::Reset);
+            if let Some(asked) = self.asked_at.take() {
+                self.answer = self.answer.max(self.began.elapsed().saturating_sub(asked));
+            }
             self.run.handle(id, self.began.elapsed(), input);
             moved = true;
             if ended {
@@ -230,7 +250,10 @@ impl Driver {
             if socket.written < socket.pending.len() {
                 match Pin::new(&mut *stream).poll_write(cx, &socket.pending[socket.written..]) {
                     Poll::Pending => return moved,
-                    Poll::Ready(Ok(n)) if n > 0 => socket.written += n,
+                    Poll::Ready(Ok(n)) if n > 0 => {
+                        socket.written += n;
+                        self.asked_at = Some(now);
+                    }
                     Poll::Ready(_) => {
                         // Why it failed shows when the peer's last octets have been read.
                         socket.write_failed = true;

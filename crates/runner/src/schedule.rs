@@ -19,7 +19,7 @@ use wsproof_proto::Role;
 
 use crate::{
     Address, Attempt, Confirmation, Event, Settled,
-    activity::{Activity, SETTLE, SETTLE_MEASURED, Signal},
+    activity::{Activity, SETTLE_MEASURED, Signal},
     drive::{Driven, drive},
 };
 use load::Load;
@@ -114,6 +114,7 @@ struct Running {
 }
 
 /// What is known of a case.
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 struct Record {
     case: Arc<Case>,
     attempts: u32,
@@ -123,6 +124,8 @@ struct Record {
     unstable: bool,
     confirmation: Confirmation,
     needs_confirmation: bool,
+    /// Whether it may be confirmed beside others that wait: it rests on silence alone.
+    rests_on_silence: bool,
     opening: Vec<wsproof_engine::Opening>,
     settled: bool,
 }
@@ -217,8 +220,8 @@ impl<'a> Scheduler<'a> {
         if self.confirmed_in_a_row >= ENOUGH_CONFIRMED {
             self.take_rest();
         }
-        if let Some(case) = self.unconfirmed() {
-            return self.may_start(Mode::Quiet).then_some((case, Mode::Quiet));
+        if let Some((case, mode)) = self.unconfirmed() {
+            return self.may_start(mode).then_some((case, mode));
         }
         if !self.measured.is_empty() {
             // A straggler of the first pass would disturb what is measured.
@@ -253,7 +256,7 @@ impl<'a> Scheduler<'a> {
             }
         }
         let _ = self.events.send(Event::Started { case: case.clone() });
-        let settle = if mode == Mode::Measured { SETTLE_MEASURED } else { SETTLE };
+        let settle = if case.measured { SETTLE_MEASURED } else { self.load.settle() };
         let activity = Activity::new(slot, settle, self.signal_sender.clone());
         let config = RunConfig {
             role: Role::Client,
@@ -305,6 +308,7 @@ impl<'a> Scheduler<'a> {
         let rfc = judge::rfc(&case, &outcome);
         let trouble = is_trouble(&case, &outcome, &rfc);
         self.load.finished(mode, trouble, driven.opening);
+        self.load.answered(driven.answer);
         let verdict = Verdict {
             classic: (classic.behavior, classic.close),
             rfc: (rfc.behavior, rfc.close),
@@ -326,6 +330,7 @@ impl<'a> Scheduler<'a> {
                 && beside > 0
                 && !case.is_passive()
                 && !matches!(mode, Mode::Quiet | Mode::Alone),
+            rests_on_silence: rests_on_silence(&case, &outcome),
             opening: outcome.openings.clone(),
             settled: false,
         };
@@ -362,8 +367,10 @@ impl<'a> Scheduler<'a> {
         old.needs_confirmation = false;
         old.confirmation = Confirmation::Confirmed;
         if old.verdict == new.verdict {
-            if mode == Mode::Quiet && trouble && self.load.is_troubled() {
-                // The peer may still have counted a connection that had just ended.
+            let beside_silence = mode == Mode::Quiet && beside > 0 && !new.rests_on_silence;
+            if beside_silence || mode == Mode::Quiet && trouble && self.load.is_troubled() {
+                // The others may have been at work after all, or the peer may still have counted
+                // a connection that had just ended.
                 old.needs_confirmation = true;
                 self.disputed.push(old.case.clone());
             } else {
@@ -420,21 +427,25 @@ impl<'a> Scheduler<'a> {
         }
     }
 
-    /// A case that was reached beside others and is no plain pass, the quickest first.
-    fn unconfirmed(&self) -> Option<Arc<Case>> {
+    /// A case that was reached beside others and is no plain pass: first what rests on silence,
+    /// which may wait together, then what must be alone; the quickest first.
+    fn unconfirmed(&self) -> Option<(Arc<Case>, Mode)> {
         let runs = |case: &Arc<Case>| self.running.values().any(|r| r.case.id == case.id);
         let disputed = |case: &Arc<Case>| self.disputed.iter().any(|other| other.id == case.id);
         self.records
             .values()
             .filter(|record| record.needs_confirmation)
             .filter(|record| !runs(&record.case) && !disputed(&record.case))
-            .min_by_key(|record| record.duration)
-            .map(|record| record.case.clone())
+            .min_by_key(|record| (!record.rests_on_silence, record.duration))
+            .map(|record| {
+                let mode = if record.rests_on_silence { Mode::Quiet } else { Mode::Alone };
+                (record.case.clone(), mode)
+            })
     }
 
     /// Enough was confirmed: the rest stands as it is.
     fn take_rest(&mut self) {
-        while let Some(case) = self.unconfirmed() {
+        while let Some((case, _)) = self.unconfirmed() {
             let Some(record) = self.records.get_mut(&case.id) else { break };
             record.needs_confirmation = false;
             record.confirmation = Confirmation::Taken;
@@ -497,6 +508,9 @@ impl<'a> Scheduler<'a> {
             for judgement in [&mut attempt.classic, &mut attempt.rfc] {
                 judgement.behavior = behavior;
                 judgement.reason.clone_from(&reason);
+                // The rule is about answers; how this connection ended is for other cases.
+                judgement.close = judge::CloseBehavior::Ok;
+                "the rule is not about closing".clone_into(&mut judgement.close_reason);
             }
             let number = attempt.number;
             let _ = self.events.send(Event::Attempt(Box::new(attempt)));
@@ -509,6 +523,15 @@ impl<'a> Scheduler<'a> {
             }));
         }
     }
+}
+
+/// Whether a verdict comes from what the peer did not send. Others that wait beside such a case do
+/// not change it; what a peer did send may depend on what else it had to do.
+fn rests_on_silence(case: &Case, outcome: &wsproof_engine::Outcome) -> bool {
+    let mark = |event: &wsproof_engine::Event| {
+        matches!(event.what, wsproof_engine::Observed::Timeout { .. })
+    };
+    !case.measured && outcome.echoes == 0 && outcome.events.iter().all(mark)
 }
 
 /// A plain pass; where everything is informational that is the plainest there is.

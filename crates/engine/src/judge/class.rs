@@ -17,6 +17,17 @@ pub(super) fn behavior(class: &Class, outcome: &Outcome) -> Ruling<Behavior> {
     match class {
         Class::Refused => refused(outcome),
         Class::Accepted | Class::AnswersHalfClose | Class::Passive { .. } => {
+            // A limit on connections is allowed (RFC 6455, 10.4).
+            let limited = |o: &Opening| matches!(o.status, Some(429 | 503));
+            if outcome.openings.len() > 1
+                && is_accepted(&outcome.openings[0])
+                && let Some(opening) = outcome.openings[1..].iter().find(|o| limited(o))
+            {
+                let status = opening.status.unwrap_or_default();
+                let text =
+                    format!("a further connection was refused with {status}, as a limit allows");
+                return (Behavior::NonStrict, Basis::Should, text);
+            }
             if let Some(opening) = outcome.openings.iter().find(|opening| !is_accepted(opening)) {
                 return failed(match opening.status {
                     Some(status) => {
@@ -59,7 +70,8 @@ pub(super) fn close(class: &Class, outcome: &Outcome) -> Ruling<CloseBehavior> {
     if let Some(ruling) = illegal_close(outcome) {
         return ruling;
     }
-    if outcome.further_closings.iter().any(|closing| closing.remote_close_at.is_none()) {
+    let further = outcome.openings.iter().skip(1).zip(&outcome.further_closings);
+    if further.into_iter().any(|(o, c)| is_accepted(o) && c.remote_close_at.is_none()) {
         let text = "the close frame on a further connection was not answered".to_owned();
         return (CloseBehavior::Unclean, Basis::Must, text);
     }

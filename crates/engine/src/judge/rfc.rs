@@ -183,7 +183,7 @@ fn limit_of_peer(case: &Case, outcome: &Outcome) -> Option<u16> {
     let limits = [CloseCode::MESSAGE_TOO_BIG.0, CloseCode::POLICY_VIOLATION.0];
     let measured = matches!(case.accept, Accept::FirstEcho { .. } | Accept::EchoLoop { .. });
     let refused = measured && !closed_by_tester(outcome) && !outcome.computed_ok;
-    outcome.closing.remote_code.filter(|code| refused && limits.contains(code))
+    outcome.closing.first_remote_code.filter(|code| refused && limits.contains(code))
 }
 
 /// A frame that no endpoint may send. Bodies of close frames are judged with the closing.
@@ -262,7 +262,7 @@ fn close(case: &Case, outcome: &Outcome) -> Ruling<CloseBehavior> {
             "the server did not end TCP after the closing handshake",
         );
     }
-    if let Some(code) = closing.remote_code.filter(|code| !case.close.codes.contains(code)) {
+    if let Some(code) = closing.first_remote_code.filter(|code| !case.close.codes.contains(code)) {
         let text =
             format!("close code {code} where {} or none is due", distinct_codes(&case.close.codes));
         return (CloseBehavior::WrongCode, case.close.code_basis, text);
@@ -285,7 +285,7 @@ pub(super) fn illegal_close(outcome: &Outcome) -> Option<Ruling<CloseBehavior>> 
     let found = outcome.deviations.iter().find_map(|deviation| match deviation.violation {
         Violation::CloseCodeReserved => {
             let code =
-                outcome.closing.remote_code.filter(|code| !CloseCode(*code).may_be_sent())?;
+                outcome.closing.first_remote_code.filter(|code| !CloseCode(*code).may_be_sent())?;
             Some(format!(
                 "the peer sent close code {code}, which no endpoint may send (RFC 6455, 7.4)"
             ))

@@ -1,9 +1,10 @@
 //! How many cases may run at once: more while the peer's answers do not get slower, half as many
 //! when they do or when it refuses.
 
-use std::time::Duration;
+use std::{collections::VecDeque, time::Duration};
 
 use super::queue::Mode;
+use crate::activity::SETTLE;
 
 /// The run begins with so many at once.
 const START: usize = 2;
@@ -23,6 +24,15 @@ const BREATH: Duration = Duration::from_millis(25);
 /// The same for a case that is tried for the last time.
 const LONG_BREATH: Duration = Duration::from_millis(250);
 
+/// A peer that has not answered for so many times its longest answer is taken to be silent.
+const SILENT: u32 = 8;
+/// How long a peer of unknown speed must be silent.
+const UNKNOWN: Duration = Duration::from_millis(500);
+/// However slow a peer is, it is taken to be silent after this.
+const SLOWEST: Duration = Duration::from_secs(2);
+/// Answers from which a peer's speed is known.
+const ANSWERS: usize = 32;
+
 /// The limit for one peer.
 #[derive(Debug)]
 pub(super) struct Load {
@@ -34,6 +44,7 @@ pub(super) struct Load {
     recent: Vec<Duration>,
     own_troubles: u32,
     troubled: bool,
+    answers: VecDeque<Duration>,
     frozen: bool,
 }
 
@@ -47,6 +58,7 @@ impl Load {
             recent: Vec::new(),
             own_troubles: 0,
             troubled: false,
+            answers: VecDeque::new(),
             frozen: false,
         }
     }
@@ -74,7 +86,7 @@ impl Load {
                 }
                 return;
             }
-        } else if self.own_troubles < OWN_TROUBLES {
+        } else {
             self.own_troubles = 0;
         }
         if mode != Mode::Overlapped || self.frozen {
@@ -98,6 +110,21 @@ impl Load {
         } else {
             self.limit = (self.limit * 2).min(self.jobs);
         }
+    }
+
+    /// How long the longest answer in a case took.
+    pub(super) fn answered(&mut self, answer: Duration) {
+        if self.answers.len() == ANSWERS {
+            self.answers.pop_front();
+        }
+        self.answers.push_back(answer);
+    }
+
+    /// How long a case must be silent to be taken for one that only waits: slower peers need
+    /// longer, or their work would be mistaken for waiting.
+    pub(super) fn settle(&self) -> Duration {
+        let slowest = self.answers.iter().max();
+        slowest.map_or(UNKNOWN, |slowest| (*slowest * SILENT).clamp(SETTLE, SLOWEST))
     }
 
     /// TCP was refused.
