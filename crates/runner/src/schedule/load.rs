@@ -68,7 +68,7 @@ impl Load {
         let together = self.jobs * WAITING_PER_JOB;
         match mode {
             Mode::Alone => all == 0,
-            Mode::Overlapped if self.strict => all < self.limit,
+            Mode::Overlapped if self.strict || self.frozen => all < self.limit,
             Mode::Overlapped => active < self.limit && all < together,
             Mode::Quiet | Mode::Measured if self.strict => all == 0,
             Mode::Quiet | Mode::Measured => active == 0 && all < together,
@@ -145,11 +145,11 @@ impl Load {
         self.troubled
     }
 
-    /// A verdict changed: from now on one case at a time.
+    /// A verdict changed: from now on one case at a time. Confirmations that only wait may still
+    /// wait together, as the peer did not refuse anything.
     pub(super) fn no_more_overlap(&mut self) {
         self.limit = 1;
         self.frozen = true;
-        self.strict = true;
     }
 
     fn grow(&mut self) {
