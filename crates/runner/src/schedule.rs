@@ -316,7 +316,10 @@ impl<'a> Scheduler<'a> {
         };
         let silent = outcome.octets_received == 0
             && !matches!(outcome.closing.tcp_end, Some(TcpEnd::PeerFin | TcpEnd::PeerReset));
-        let plain = is_plain(&case, &classic) && is_plain(&case, &rfc) && !silent;
+        // A connection that breaks off is a good answer to some cases, and so is one that breaks
+        // because the peer could bear no more: only alone can they be told apart.
+        let broke_off = outcome.opened_at.is_some() && outcome.closing.remote_close_at.is_none();
+        let plain = is_plain(&case, &classic) && is_plain(&case, &rfc) && !silent && !broke_off;
         let quiet = mode != Mode::Overlapped || beside == 0;
         let record = Record {
             case: case.clone(),
