@@ -109,8 +109,6 @@ struct Running {
     mode: Mode,
     waiting: bool,
     beside: u32,
-    /// Whether another case was at work at any time while this one was.
-    disturbed: bool,
 }
 
 /// What is known of a case.
@@ -247,13 +245,8 @@ impl<'a> Scheduler<'a> {
         let slot = self.next_slot;
         self.next_slot += 1;
         let beside = u32::try_from(self.running.len()).unwrap_or(u32::MAX);
-        let mut disturbed = false;
         for other in self.running.values_mut() {
             other.beside = other.beside.max(beside);
-            if !other.waiting {
-                other.disturbed = true;
-                disturbed = true;
-            }
         }
         let _ = self.events.send(Event::Started { case: case.clone() });
         let settle = if case.measured { SETTLE_MEASURED } else { self.load.settle() };
@@ -273,25 +266,12 @@ impl<'a> Scheduler<'a> {
             }
             (slot, drive(driven, config, &address, activity, &cancel).await)
         });
-        self.running.insert(slot, Running { case, mode, waiting: false, beside, disturbed });
+        self.running.insert(slot, Running { case, mode, waiting: false, beside });
     }
 
     fn activity(&mut self, signal: Signal) {
-        let Some(running) = self.running.get_mut(&signal.slot) else { return };
-        running.waiting = signal.waiting;
-        if signal.waiting {
-            return;
-        }
-        // It is at work again: whoever else is at work is no longer undisturbed.
-        let mut disturbed = false;
-        for (slot, other) in &mut self.running {
-            if *slot != signal.slot && !other.waiting {
-                other.disturbed = true;
-                disturbed = true;
-            }
-        }
-        if disturbed && let Some(running) = self.running.get_mut(&signal.slot) {
-            running.disturbed = true;
+        if let Some(running) = self.running.get_mut(&signal.slot) {
+            running.waiting = signal.waiting;
         }
     }
 
