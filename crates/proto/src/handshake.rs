@@ -3,9 +3,11 @@
 //! Heads are written octet by octet, so that malformed ones can be sent; they are parsed with
 //! `httparse`, and the octets that came are kept beside what they mean.
 
+mod extensions;
 mod head;
 mod response;
 
+pub use extensions::{Extension, MalformedField, Parameter, parse_extensions};
 pub use head::{Field, HeadReader, RequestHead, ResponseHead, parse_request};
 pub use response::{Offer, check_response};
 

@@ -5,6 +5,7 @@
 //! and the reader reports each deviation as a [`Violation`] and goes on. It decides nothing.
 
 pub mod close;
+pub mod deflate;
 pub mod frame;
 pub mod handshake;
 pub mod mask;

@@ -191,7 +191,9 @@ impl FrameReader {
     fn check_header(&mut self, header: &FrameHeader, offset: u64) {
         let FrameHeader { fin, opcode, length, .. } = *header;
         let starts = matches!(opcode, Opcode::Text | Opcode::Binary);
-        let granted = if starts { self.granted_rsv } else { 0 };
+        // A continuation that continues nothing has one fault; what it says of itself is no other.
+        let stray = opcode == Opcode::Continuation && self.message.is_none();
+        let granted = if starts || stray { self.granted_rsv } else { 0 };
         if header.rsv & !granted != 0 {
             self.find(Violation::ReservedBitSet, offset);
         }
@@ -236,7 +238,8 @@ impl FrameReader {
         }
         // A new frame inside of a message is read as if it continued it.
         if self.message.is_none() {
-            let plain_text = header.opcode == Opcode::Text && header.rsv & self.granted_rsv == 0;
+            let extended = self.granted_rsv != 0 && header.rsv == self.granted_rsv;
+            let plain_text = header.opcode == Opcode::Text && !extended;
             self.message = Some(Message { text: plain_text.then(utf8::Validator::new) });
         }
     }

@@ -63,19 +63,26 @@ violations! {
     CloseCodeReserved: 6455, "7.4", PROTOCOL, "a close code that must not be sent";
     CloseReasonIllFormed: 6455, "5.5.1", PAYLOAD, "a close reason that is not UTF-8";
     ConnectionHeaderWrong: 6455, "4.2.2", None, "the answer has no Connection header with the token Upgrade";
+    CompressionAgreedTwice: 7692, "5", None, "the answer agrees to permessage-deflate more than once";
     ContinuationWithoutStart: 6455, "5.4", PROTOCOL, "a continuation frame outside of a message";
     ControlFragmented: 6455, "5.5", PROTOCOL, "a control frame that is a fragment";
     ControlTooLong: 6455, "5.5", PROTOCOL, "a control frame with more than 125 octets of payload";
+    DeflateCorrupt: 7692, "7.2.2", PAYLOAD, "a compressed message that cannot be decompressed";
     ExtensionNotOffered: 6455, "4.1", None, "the answer names an extension that was not offered";
+    ExtensionParameterNotOffered: 7692, "7.1", None, "the answer does not keep to the parameters of permessage-deflate that were offered";
+    ExtensionParameterWrong: 7692, "7.1", None, "the answer has a parameter of permessage-deflate that is unknown, repeated or out of range";
+    ExtensionsMalformed: 6455, "9.1", None, "a Sec-WebSocket-Extensions field that is no list of extensions";
     ExtensionsRepeated: 6455, "11.3.2", None, "the answer has more than one Sec-WebSocket-Extensions";
     FrameInsideMessage: 6455, "5.4", PROTOCOL, "a new data frame inside a fragmented message";
     HeadTooLong: 9112, "3", None, "an HTTP head larger than the reader keeps";
+    InflatesWithoutEnd: 6455, "10.4", Some(CloseCode::MESSAGE_TOO_BIG), "a compressed message that grows beyond 64 MiB";
     LengthNotShortest: 6455, "5.2", PROTOCOL, "a payload length that is not in its shortest form";
     LengthTooLarge: 6455, "5.2", PROTOCOL, "a payload length with its highest bit set";
     MaskMissing: 6455, "5.1", PROTOCOL, "a frame from a client that is not masked";
     MaskUnexpected: 6455, "5.1", PROTOCOL, "a frame from a server that is masked";
     NotHttp: 9112, "2.1", None, "the octets are not an HTTP/1.1 message";
     OpcodeReserved: 6455, "5.2", PROTOCOL, "an opcode without a meaning";
+    ReferenceTooFarBack: 7692, "7.1.1", PAYLOAD, "a compressed message that refers to octets from before all that the receiver knows";
     ReservedBitSet: 6455, "5.2", PROTOCOL, "a reserved bit without an extension that gives it a meaning";
     StatusNot101: 6455, "4.1", None, "the answer's status is not 101";
     SubprotocolNotOffered: 6455, "4.1", None, "the answer names a subprotocol that was not offered";
@@ -83,6 +90,7 @@ violations! {
     TextIllFormed: 6455, "8.1", PAYLOAD, "a text message that is not UTF-8";
     UpgradeHeaderWrong: 6455, "4.2.2", None, "the answer has no Upgrade header that says websocket";
     VersionNot11: 9112, "2.3", None, "the answer's HTTP version is not 1.1";
+    WindowExceeded: 7692, "7.1.2", PAYLOAD, "a compressed message that refers to octets beyond the agreed window";
 }
 
 impl std::fmt::Display for Violation {
