@@ -31,7 +31,7 @@ pub(crate) enum Command {
 
 #[derive(Debug, Args)]
 pub(crate) struct TestArgs {
-    /// Servers under test, ws://host:port/path; without any, the built-in echo server
+    /// Servers under test, ws://host:port/path or wss://…; without any, the built-in echo server
     pub(crate) urls: Vec<String>,
 
     /// Cases to run: ids, or patterns with `*`, separated by commas
@@ -94,6 +94,38 @@ pub(crate) struct TestArgs {
     /// Leave out all limits, to debug a server
     #[arg(long)]
     pub(crate) no_deadline: bool,
+
+    #[command(flatten)]
+    pub(crate) tls: TlsArgs,
+}
+
+/// How to speak TLS to servers under test.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "TLS, for wss:// URLs")]
+pub(crate) struct TlsArgs {
+    /// Accept any certificate, as without --verify and --ca
+    #[arg(long, conflicts_with_all = ["verify", "ca"])]
+    pub(crate) insecure: bool,
+
+    /// Accept certificates that this machine trusts, and no others
+    #[arg(long, conflicts_with = "ca")]
+    pub(crate) verify: bool,
+
+    /// Accept the certificates in this PEM file and what they signed, and no others
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ca: Option<PathBuf>,
+
+    /// Name to ask for and to check in place of the URL's host
+    #[arg(long, value_name = "NAME")]
+    pub(crate) server_name: Option<String>,
+
+    /// PEM file with the certificate to show to a server that asks for one
+    #[arg(long, value_name = "FILE", requires = "client_key")]
+    pub(crate) client_cert: Option<PathBuf>,
+
+    /// PEM file with the key of --client-cert
+    #[arg(long, value_name = "FILE", requires = "client_cert")]
+    pub(crate) client_key: Option<PathBuf>,
 }
 
 /// The two judgements.
@@ -128,9 +160,36 @@ pub(crate) struct EchoArgs {
     #[arg(long, value_name = "NAME")]
     pub(crate) subprotocol: Vec<String>,
 
+    /// Crossbar.io node file: serve its transports of type `websocket.testee` instead
+    #[arg(
+        long,
+        value_name = "FILE",
+        conflicts_with_all = ["addrs", "max_message", "subprotocol", "tls", "tls_cert"]
+    )]
+    pub(crate) node: Option<PathBuf>,
+
     /// Do one thing wrong, to see how it is reported; `list` names the defects
     #[arg(long, value_name = "NAME")]
     pub(crate) defect: Option<String>,
+
+    /// Speak TLS, with a certificate made at start
+    #[arg(long, value_name = "CERTIFICATE", conflicts_with = "tls_cert")]
+    pub(crate) tls: Option<Certificate>,
+
+    /// Speak TLS, with the certificates in this PEM file, the server's own first
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    pub(crate) tls_cert: Option<PathBuf>,
+
+    /// PEM file with the key of --tls-cert
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    pub(crate) tls_key: Option<PathBuf>,
+}
+
+/// A certificate that needs no file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Certificate {
+    /// For localhost and the loopback addresses, signed by itself
+    SelfSigned,
 }
 
 #[derive(Debug, Args)]

@@ -1,12 +1,15 @@
 //! `wsproof echo`: the strict echo server, or one with a single defect.
 
+use std::path::Path;
+
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
-use wsproof_testee::{Defect, EchoOptions, EchoServer, ServerConfig};
+use wsproof_testee::{Defect, EchoOptions, EchoServer, ServerConfig, ServerTls};
 
 use crate::{
     args::EchoArgs,
     exit::{Error, Exit},
-    output,
+    node, output,
 };
 
 pub(crate) async fn run(args: EchoArgs) -> Result<Exit, Error> {
@@ -22,6 +25,10 @@ pub(crate) async fn run(args: EchoArgs) -> Result<Exit, Error> {
         })?),
         None => None,
     };
+    if let Some(file) = &args.node {
+        return serve_node(file, defect).await;
+    }
+    let tls = tls(&args)?;
     let options = EchoOptions {
         addrs: args.addrs,
         server: ServerConfig {
@@ -30,18 +37,77 @@ pub(crate) async fn run(args: EchoArgs) -> Result<Exit, Error> {
             ..server_config()
         },
         defect,
+        ..EchoOptions::default()
     };
-    serve(options, true).await
+    serve_all(vec![(tls, options)], true).await
+}
+
+/// Serves what a node file asks for.
+async fn serve_node(file: &Path, defect: Option<Defect>) -> Result<Exit, Error> {
+    let node = node::load(file)?;
+    for warning in &node.warnings {
+        output::warning(warning);
+    }
+    let mut wanted = Vec::new();
+    for node::Transport { place, addrs, backlog, tls, server } in node.transports {
+        let read = |it: &node::TlsFiles| {
+            ServerTls::from_files(&it.certificate, &it.key, &it.chain_certificates)
+        };
+        let tls = tls.as_ref().map(read).transpose().map_err(|error| {
+            let place = format!("{}: at `{place}.endpoint.tls`", file.display());
+            Error::usage(format!("{place}: {}", fault(&error)))
+        })?;
+        wanted.push((tls, EchoOptions { addrs, backlog, server, defect }));
+    }
+    serve_all(wanted, true).await
+}
+
+fn tls(args: &EchoArgs) -> Result<Option<ServerTls>, Error> {
+    let tls = match (&args.tls_cert, &args.tls_key) {
+        (Some(certificate), Some(key)) => ServerTls::from_files(certificate, key, &[]),
+        _ if args.tls.is_some() => ServerTls::self_signed(),
+        _ => return Ok(None),
+    };
+    tls.map(Some).map_err(|error| fault(&error))
+}
+
+/// What is wrong with the files or names that an option gives.
+pub(crate) fn fault(error: &dyn std::error::Error) -> Error {
+    let mut text = format!("failed to {error}");
+    let mut source = error.source();
+    while let Some(error) = source {
+        text = format!("{text}: {error}");
+        source = error.source();
+    }
+    Error::usage(text)
 }
 
 /// Serves until the process is told to end.
 pub(crate) async fn serve(options: EchoOptions, announce: bool) -> Result<Exit, Error> {
-    let server =
-        EchoServer::bind(options).await.map_err(|error| Error::failed("serve echoes", error))?;
-    if announce {
-        for addr in server.local_addrs() {
-            output::line(&format!("listening on ws://{addr}"));
+    serve_all(vec![(None, options)], announce).await
+}
+
+/// Serves over TLS, or over TCP alone, until the process is told to end.
+async fn serve_all(
+    wanted: Vec<(Option<ServerTls>, EchoOptions)>,
+    announce: bool,
+) -> Result<Exit, Error> {
+    let mut servers = Vec::new();
+    let mut urls = Vec::new();
+    for (tls, options) in wanted {
+        let scheme = if tls.is_some() { "wss" } else { "ws" };
+        let mut server = EchoServer::bind(options)
+            .await
+            .map_err(|error| Error::failed("serve echoes", error))?;
+        if let Some(tls) = tls {
+            server = server.with_tls(tls);
         }
+        urls.extend(server.local_addrs().iter().map(|addr| format!("{scheme}://{addr}")));
+        servers.push(server);
+    }
+    // Who reads this may connect to any of them.
+    for url in urls.iter().filter(|_| announce) {
+        output::line(&format!("listening on {url}"));
     }
     let stop = CancellationToken::new();
     let stopper = stop.clone();
@@ -51,7 +117,9 @@ pub(crate) async fn serve(options: EchoOptions, announce: bool) -> Result<Exit, 
         end_signal().await;
         leave_at_once();
     });
-    server.serve(stop).await;
+    let serving: JoinSet<()> =
+        servers.into_iter().map(|server| server.serve(stop.clone())).collect();
+    serving.join_all().await;
     Ok(Exit::AsExpected)
 }
 

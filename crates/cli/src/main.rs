@@ -6,6 +6,7 @@ mod args;
 mod cases;
 mod echo;
 mod exit;
+mod node;
 mod output;
 mod progress;
 mod selection;

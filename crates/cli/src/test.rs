@@ -4,12 +4,12 @@ use std::{net::TcpListener, sync::Arc, time::Duration};
 
 use tokio_util::sync::CancellationToken;
 use wsproof_engine::{Limits, Target};
-use wsproof_runner::{Peer, Readiness, ServerCommand};
+use wsproof_runner::{Address, Identity, Peer, Readiness, ServerCommand, Tls, TlsOptions, Trust};
 use wsproof_testee::{EchoOptions, EchoServer};
 
 use crate::{
-    args::TestArgs,
-    echo::{end_signal, leave_at_once, server_config},
+    args::{TestArgs, TlsArgs},
+    echo::{end_signal, fault, leave_at_once, server_config},
     exit::{Error, Exit},
     output,
     selection::{Selection, select},
@@ -21,12 +21,9 @@ pub(crate) async fn run(args: TestArgs) -> Result<Exit, Error> {
     let cases = selected(&args)?;
     let mut urls = Vec::new();
     for text in &args.urls {
-        let url = WsUrl::parse(text).map_err(Error::usage)?;
-        if url.secure {
-            return Err(Error::usage(format!("`{text}`: wss:// is not there yet; use ws://")));
-        }
-        urls.push(url);
+        urls.push(WsUrl::parse(text).map_err(Error::usage)?);
     }
+    let tls = tls(&args.tls, &urls)?;
     if args.agent.is_some() && urls.len() > 1 {
         return Err(Error::usage("--agent names one server; with several they name themselves"));
     }
@@ -62,7 +59,7 @@ pub(crate) async fn run(args: TestArgs) -> Result<Exit, Error> {
             agent: agent.clone(),
             fallback: url.address.to_string(),
             peer: Peer {
-                address: url.address.clone(),
+                address: Address { tls: tls.clone().filter(|_| url.secure), ..url.address.clone() },
                 target: Target {
                     origin: args.origin.clone(),
                     subprotocols: args.subprotocol.clone(),
@@ -115,6 +112,28 @@ fn selected(args: &TestArgs) -> Result<Vec<wsproof_engine::Case>, Error> {
         return Err(Error::usage("--exclude leaves no case to run"));
     }
     Ok(cases)
+}
+
+/// TLS for the servers that want it.
+fn tls(args: &TlsArgs, urls: &[WsUrl]) -> Result<Option<Tls>, Error> {
+    let trust = match &args.ca {
+        Some(file) => Trust::File(file.clone()),
+        None if args.verify => Trust::Platform,
+        None => Trust::Anything,
+    };
+    let identity = args.client_cert.clone().zip(args.client_key.clone());
+    let options = TlsOptions {
+        trust,
+        server_name: args.server_name.clone(),
+        identity: identity.map(|(certificate, key)| Identity { certificate, key }),
+    };
+    if urls.iter().any(|url| url.secure) {
+        return Tls::new(options).map(Some).map_err(|error| fault(&error));
+    }
+    if args.insecure || options != TlsOptions::default() {
+        return Err(Error::usage("options of TLS are for wss:// URLs, and none was given"));
+    }
+    Ok(None)
 }
 
 fn field(text: &str) -> Result<(String, String), Error> {

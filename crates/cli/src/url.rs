@@ -8,7 +8,7 @@ pub(crate) struct WsUrl {
     pub(crate) address: Address,
     /// Path and query.
     pub(crate) path: String,
-    /// Whether the scheme is `wss`.
+    /// Whether the scheme is `wss`; the address is still without TLS.
     pub(crate) secure: bool,
     text: String,
 }
@@ -42,7 +42,7 @@ impl WsUrl {
         }
         let port = port.unwrap_or(if secure { 443 } else { 80 });
         let path = if path.starts_with('/') { path.to_owned() } else { format!("/{path}") };
-        let address = Address { host: host.to_owned(), port };
+        let address = Address { host: host.to_owned(), port, tls: None };
         Ok(Self { address, path, secure, text: text.to_owned() })
     }
 
@@ -96,7 +96,10 @@ mod tests {
         check("ws://h:9001/a?b=c", "h", 9001, "/a?b=c", "h:9001");
         check("WS://[::1]:80?x", "::1", 80, "/?x", "[::1]");
         check("wss://h:443/", "h", 443, "/", "h");
+        check("WSS://h", "h", 443, "/", "h");
+        check("wss://h:80", "h", 80, "/", "h:80");
         assert_eq!(WsUrl::parse("ws://h").unwrap().host_field(true), "h:80");
+        assert_eq!(WsUrl::parse("wss://h").unwrap().host_field(true), "h:443");
     }
 
     #[test]

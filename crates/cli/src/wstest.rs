@@ -255,5 +255,5 @@ async fn echo_server(args: &Args, mode: &str) -> Result<Exit, Error> {
         addrs.extend(any("[::]"));
     }
     let server = ServerConfig { ..echo::server_config() };
-    echo::serve(EchoOptions { addrs, server, defect: None }, false).await
+    echo::serve(EchoOptions { addrs, server, ..EchoOptions::default() }, false).await
 }

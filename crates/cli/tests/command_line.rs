@@ -29,7 +29,7 @@ fn wrong_usage_is_named_with_its_mend() {
     check(&["test", "--exclude", "zz*"], 2, "`zz*` is no case");
     check(&["test", "--exclude", "*"], 2, "leaves no case");
     check(&["test", "localhost:9001"], 2, "ws://");
-    check(&["test", "wss://localhost"], 2, "not there yet");
+    check(&["test", "ws://localhost", "--verify"], 2, "wss://");
     check(&["test", "ws://a", "ws://b", "--agent", "x"], 2, "names one server");
     check(&["test", "--header", "No colon"], 2, "Name: value");
     check(&["test", "--header", "A b: c"], 2, "no field name may have");

@@ -11,16 +11,22 @@ use std::{
 
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
-    net::TcpStream,
     time::{Instant, Sleep, sleep_until},
 };
 use tokio_util::sync::CancellationToken;
 use wsproof_engine::{Case, Input, Outcome, Run, RunConfig, Transmit};
 
-use crate::{Address, activity::Activity, dial};
+use crate::{
+    Address,
+    activity::Activity,
+    dial::{self, Stream},
+    tls,
+};
 
 /// Read in one go.
 const READ: usize = 64 << 10;
+/// A case that is over does not wait any longer for a peer to take the last octets.
+const LAST_OCTETS: Duration = Duration::from_secs(1);
 /// Reads in a row before timers are looked at: an endless stream must not hide them.
 const READS_IN_A_ROW: usize = 16;
 
@@ -54,6 +60,7 @@ pub(crate) async fn drive(
         connect_error: None,
         connected_at: None,
         asked_at: None,
+        over_since: None,
         answer: Duration::ZERO,
     };
     let mut alarm = Box::pin(sleep_until(driver.began));
@@ -66,8 +73,12 @@ pub(crate) async fn drive(
         if driver.is_done() {
             break;
         }
+        if driver.gives_up_writing() {
+            driver.sockets.iter_mut().for_each(Socket::abort);
+            break;
+        }
         let (due, settles) = driver.next_alarm(&activity);
-        if !settles && due <= Instant::now() {
+        if !settles && due <= Instant::now() && !driver.run.is_over() {
             // Under a stream without end the runtime may never get to its own timers.
             activity.set_waiting(false);
             driver.run.handle_timeout(driver.began.elapsed());
@@ -124,14 +135,20 @@ struct Driver {
     connected_at: Option<Duration>,
     /// When something was written that the peer has not answered yet.
     asked_at: Option<Duration>,
+    over_since: Option<Instant>,
     /// The longest time that an answer took.
     answer: Duration,
 }
 
 struct Socket {
-    stream: Option<TcpStream>,
+    stream: Option<Stream>,
+    /// What is to be written; kept until TCP has taken all of it.
     pending: Vec<u8>,
     written: usize,
+    /// The sending half is to end.
+    shutting: bool,
+    /// Whether the peer has sent anything.
+    heard: bool,
     /// Nothing can be written any more; what the peer still sends is read all the same.
     write_failed: bool,
     /// What follows once the pending octets are out.
@@ -142,8 +159,23 @@ impl Socket {
     fn abort(&mut self) {
         self.pending.clear();
         if let Some(stream) = self.stream.take() {
-            dial::reset(stream);
+            stream.reset();
         }
+    }
+
+    fn end(&mut self, cx: &mut Context<'_>) {
+        if let Some(stream) = self.stream.take() {
+            stream.end(cx);
+        }
+    }
+
+    /// That the server wants to know who we are: in TLS 1.3 it says so only after the handshake,
+    /// and before any octet.
+    fn unknown_to_peer(&mut self, read: &io::Result<()>) -> Option<io::Error> {
+        if std::mem::replace(&mut self.heard, true) {
+            return None;
+        }
+        read.as_ref().err().filter(|error| tls::wants_identity(error)).map(tls::explain)
     }
 }
 
@@ -167,6 +199,8 @@ impl Driver {
                 stream,
                 pending: Vec::new(),
                 written: 0,
+                shutting: false,
+                heard: false,
                 write_failed: false,
                 then: None,
             });
@@ -179,12 +213,19 @@ impl Driver {
         self.run.is_over() && self.sockets.iter().all(|socket| socket.stream.is_none())
     }
 
+    /// Whether the case has been over for so long that what is unwritten stays so.
+    fn gives_up_writing(&mut self) -> bool {
+        let now = Instant::now();
+        self.run.is_over() && *self.over_since.get_or_insert(now) + LAST_OCTETS <= now
+    }
+
     /// When to wake up, and whether that is only to say that the case waits.
     fn next_alarm(&self, activity: &Activity) -> (Instant, bool) {
         let now = Instant::now();
         let timer = self.run.poll_timeout().map(|due| self.began + due);
-        let idle =
-            self.run.is_waiting() && self.sockets.iter().all(|socket| socket.pending.is_empty());
+        let timer = timer.or_else(|| self.over_since.map(|since| since + LAST_OCTETS));
+        let silent = |socket: &Socket| socket.pending.is_empty() && !socket.shutting;
+        let idle = self.run.is_waiting() && self.sockets.iter().all(silent);
         let settle = activity.settle(self.run.is_paused());
         let settled = settle.filter(|_| idle).map(|settle| now + settle);
         match (timer, settled) {
@@ -211,13 +252,18 @@ impl Driver {
     fn poll_read(&mut self, id: usize, cx: &mut Context<'_>) -> bool {
         let mut moved = false;
         for _ in 0..READS_IN_A_ROW {
-            let Some(stream) = &mut self.sockets[id].stream else { return moved };
+            let socket = &mut self.sockets[id];
+            let Some(stream) = &mut socket.stream else { return moved };
             let mut buf = ReadBuf::new(&mut self.read_buf);
-            let input = match Pin::new(stream).poll_read(cx, &mut buf) {
-                Poll::Pending => return moved,
-                Poll::Ready(Ok(())) if buf.filled().is_empty() => Input::Eof,
-                Poll::Ready(Ok(())) => Input::Octets(buf.filled_mut()),
-                Poll::Ready(Err(_)) => Input::Reset,
+            let Poll::Ready(read) = Pin::new(stream).poll_read(cx, &mut buf) else { return moved };
+            let refusal = socket.unknown_to_peer(&read);
+            if let Some(error) = refusal.filter(|_| id == 0) {
+                self.connect_error = Some(error);
+            }
+            let input = match read {
+                Ok(()) if buf.filled().is_empty() => Input::Eof,
+                Ok(()) => Input::Octets(buf.filled_mut()),
+                Err(_) => Input::Reset,
             };
             let ended = matches!(input, Input::Eof | Input::Reset);
             if let Some(asked) = self.asked_at.take() {
@@ -226,7 +272,7 @@ impl Driver {
             self.run.handle(id, self.began.elapsed(), input);
             moved = true;
             if ended {
-                self.sockets[id].stream = None;
+                self.sockets[id].end(cx);
             } else {
                 self.poll_write(id, cx);
             }
@@ -264,6 +310,13 @@ impl Driver {
                 if socket.written < socket.pending.len() {
                     continue;
                 }
+            }
+            if !socket.pending.is_empty() {
+                match Pin::new(&mut *stream).poll_flush(cx) {
+                    Poll::Pending => return moved,
+                    Poll::Ready(flushed) => socket.write_failed |= flushed.is_err(),
+                }
+                moved = true;
                 socket.pending.clear();
                 socket.written = 0;
                 if socket.then.take().is_some() {
@@ -271,6 +324,13 @@ impl Driver {
                     cx.waker().wake_by_ref();
                     return moved;
                 }
+            }
+            if socket.shutting {
+                // A failure means that the connection is gone, which reading will show.
+                if Pin::new(&mut *stream).poll_shutdown(cx).is_pending() {
+                    return moved;
+                }
+                socket.shutting = false;
             }
             match self.run.poll_transmit(id, now, &mut socket.pending) {
                 None => return moved,
@@ -281,11 +341,8 @@ impl Driver {
                         socket.then = Some(order);
                     }
                 }
-                Some(Transmit::ShutdownWrite) => {
-                    // A failure means that the connection is gone, which reading will show.
-                    let _ = Pin::new(stream).poll_shutdown(cx);
-                }
-                Some(Transmit::End) => socket.stream = None,
+                Some(Transmit::ShutdownWrite) => socket.shutting = true,
+                Some(Transmit::End) => socket.end(cx),
                 Some(Transmit::Abort) => socket.abort(),
             }
             moved = true;

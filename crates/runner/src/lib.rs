@@ -8,8 +8,10 @@ mod drive;
 mod event;
 mod schedule;
 mod server;
+mod tls;
 
 pub use dial::Address;
 pub use event::{Attempt, Confirmation, Event, Settled};
 pub use schedule::{Options, Peer, run_peer};
 pub use server::{Readiness, ServerCommand, ServerDied, ServerError};
+pub use tls::{Identity, Tls, TlsError, TlsOptions, Trust};

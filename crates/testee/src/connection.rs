@@ -1,19 +1,23 @@
-//! Drives an [`Endpoint`] over a TCP connection.
+//! Drives an [`Endpoint`] over a TCP connection, or over TLS on one.
 //!
 //! Reading and writing go on side by side: a peer that writes much before it reads is served. But
 //! while too much is unsent nothing more is read, so that a peer that never reads costs little.
 
 use std::{
     collections::VecDeque,
+    future::poll_fn,
     io::{self, IoSlice},
+    pin::Pin,
+    task::{Context, Poll, ready},
     time::Duration,
 };
 
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::{TcpStream, tcp::WriteHalf},
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    net::TcpStream,
     time::{Instant, sleep_until},
 };
+use tokio_rustls::{client, server};
 use tokio_util::sync::CancellationToken;
 use wsproof_proto::CloseCode;
 
@@ -28,21 +32,55 @@ const BACKLOG: usize = 4 << 20;
 /// When all is said, how long the peer may leave the rest unread without taking any of it.
 const STALLED: Duration = Duration::from_secs(5);
 
+/// What a WebSocket connection runs over.
+pub trait Transport: AsyncRead + AsyncWrite + Unpin {
+    /// Whether it is TLS: then octets are held until they are flushed, and `close_notify` is to be
+    /// sent before TCP ends (RFC 8446, 6.1).
+    const IS_TLS: bool;
+
+    /// The TCP connection at the bottom.
+    fn tcp(&self) -> &TcpStream;
+}
+
+impl Transport for TcpStream {
+    const IS_TLS: bool = false;
+
+    fn tcp(&self) -> &TcpStream {
+        self
+    }
+}
+
+impl Transport for client::TlsStream<TcpStream> {
+    const IS_TLS: bool = true;
+
+    fn tcp(&self) -> &TcpStream {
+        self.get_ref().0
+    }
+}
+
+impl Transport for server::TlsStream<TcpStream> {
+    const IS_TLS: bool = true;
+
+    fn tcp(&self) -> &TcpStream {
+        self.get_ref().0
+    }
+}
+
 /// Runs `endpoint` on `stream` until TCP has ended. Events go to `on_event`, which may send, with
 /// the time since the connection began. When `stop` is cancelled, the WebSocket is closed with
 /// 1001. Dropping the future ends TCP at once.
 ///
 /// An error means that TCP broke; the endpoint knows of it as well.
 pub async fn drive(
-    mut stream: TcpStream,
+    mut stream: impl Transport,
     endpoint: &mut Endpoint,
     stop: &CancellationToken,
     on_event: impl FnMut(&mut Endpoint, Duration, Event),
 ) -> io::Result<()> {
-    stream.set_nodelay(true)?;
+    stream.tcp().set_nodelay(true)?;
     let end = run(&mut stream, endpoint, stop, on_event).await?;
     if end == End::Reset {
-        socket2::SockRef::from(&stream).set_linger(Some(Duration::ZERO))?;
+        socket2::SockRef::from(stream.tcp()).set_linger(Some(Duration::ZERO))?;
     }
     Ok(())
 }
@@ -53,14 +91,23 @@ enum End {
     Reset,
 }
 
-async fn run(
-    stream: &mut TcpStream,
+/// What the socket did.
+enum Moved {
+    /// It took octets, or the end.
+    Out,
+    /// It gave so many octets; none are the peer's end.
+    In(usize),
+    /// It broke.
+    Broken(io::Error),
+}
+
+async fn run<S: Transport>(
+    stream: &mut S,
     endpoint: &mut Endpoint,
     stop: &CancellationToken,
     mut on_event: impl FnMut(&mut Endpoint, Duration, Event),
 ) -> io::Result<End> {
     let begun = Instant::now();
-    let (mut reader, mut writer) = stream.split();
     let mut buffer = vec![0; READ];
     let mut outbox = Outbox::default();
     let (mut ended, mut stopping) = (false, false);
@@ -77,11 +124,11 @@ async fn run(
         if let Some(error) = broken {
             return Err(error);
         }
-        if let Some(end) = outbox.settle(&mut writer).await? {
+        if let Some(end) = outbox.end::<S>() {
             return Ok(end);
         }
         let done = endpoint.is_done();
-        if done && outbox.unsent == 0 {
+        if done && outbox.is_empty() {
             return Ok(End::InOrder);
         }
         let deadline = if done {
@@ -103,29 +150,36 @@ async fn run(
                 }
                 endpoint.handle_timeout(begun.elapsed());
             }
-            sent = outbox.send(&mut writer), if outbox.unsent > 0 => match sent {
-                Ok(n) => {
-                    outbox.sent(n);
-                    progress = Instant::now();
+            moved = poll_fn(|cx| {
+                if let Poll::Ready(sent) = outbox.poll_send(cx, stream) {
+                    return Poll::Ready(sent.map_or_else(Moved::Broken, |()| Moved::Out));
                 }
-                Err(error) => {
-                    endpoint.handle(begun.elapsed(), Input::Reset);
-                    broken = Some(error);
-                }
-            },
-            read = reader.read(&mut buffer), if reads => match read {
-                Ok(0) => {
+                if reads { poll_read(cx, stream, &mut buffer) } else { Poll::Pending }
+            }) => match moved {
+                Moved::Out => progress = Instant::now(),
+                Moved::In(0) => {
                     ended = true;
                     endpoint.handle(begun.elapsed(), Input::Eof);
                 }
-                Ok(n) => endpoint.handle(begun.elapsed(), Input::Octets(&mut buffer[..n])),
-                Err(error) => {
+                Moved::In(n) => endpoint.handle(begun.elapsed(), Input::Octets(&mut buffer[..n])),
+                Moved::Broken(error) => {
                     endpoint.handle(begun.elapsed(), Input::Reset);
                     broken = Some(error);
                 }
             },
         }
     }
+}
+
+fn poll_read(cx: &mut Context<'_>, stream: &mut impl Transport, buffer: &mut [u8]) -> Poll<Moved> {
+    let mut buffer = ReadBuf::new(buffer);
+    Poll::Ready(match ready!(Pin::new(stream).poll_read(cx, &mut buffer)) {
+        Ok(()) => Moved::In(buffer.filled().len()),
+        // Many do not take leave of TLS before they end TCP; it is an end in order. What a frame
+        // or a message lacks shows by itself.
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Moved::In(0),
+        Err(error) => Moved::Broken(error),
+    })
 }
 
 /// What the endpoint said and TCP has not taken yet.
@@ -135,38 +189,70 @@ struct Outbox {
     /// How much of the first entry is sent.
     at: usize,
     unsent: usize,
+    /// Whether octets were sent that TLS may still hold.
+    unflushed: bool,
 }
 
 impl Outbox {
     fn push(&mut self, transmit: Transmit) {
-        if let Transmit::Octets(octets) = &transmit {
-            self.unsent += octets.len();
+        match &transmit {
+            // An entry without octets would look like one that is sent.
+            Transmit::Octets(octets) if octets.is_empty() => return,
+            Transmit::Octets(octets) => self.unsent += octets.len(),
+            _ => {}
         }
         self.queue.push_back(transmit);
     }
 
-    /// Does what stands before the next octets; tells if TCP is to end.
-    async fn settle(&mut self, writer: &mut WriteHalf<'_>) -> io::Result<Option<End>> {
-        loop {
-            match self.queue.front() {
-                None => return Ok(None),
-                Some(Transmit::Octets(octets)) if self.at < octets.len() => return Ok(None),
-                Some(Transmit::Octets(_)) => self.at = 0,
-                Some(Transmit::ShutdownWrite) => {
-                    // The peer may have gone already, and then its end is read next.
-                    if let Err(error) = writer.shutdown().await {
-                        tracing::debug!(%error, "no end of TCP sent");
-                    }
-                }
-                Some(Transmit::Close) => return Ok(Some(End::InOrder)),
-                Some(Transmit::Reset) => return Ok(Some(End::Reset)),
-            }
-            self.queue.pop_front();
+    /// How TCP is to end, if that is next.
+    fn end<S: Transport>(&self) -> Option<End> {
+        match self.queue.front() {
+            _ if self.unflushed => None,
+            Some(Transmit::Close) if !S::IS_TLS => Some(End::InOrder),
+            Some(Transmit::Reset) => Some(End::Reset),
+            _ => None,
         }
     }
 
+    fn is_empty(&self) -> bool {
+        self.queue.is_empty() && !self.unflushed
+    }
+
+    /// Does what is next, if TCP lets it.
+    fn poll_send<S: Transport>(
+        &mut self,
+        cx: &mut Context<'_>,
+        stream: &mut S,
+    ) -> Poll<io::Result<()>> {
+        let mut stream = Pin::new(stream);
+        if let Some(Transmit::Octets(_)) = self.queue.front() {
+            let n = ready!(self.poll_write(cx, stream))?;
+            self.sent(n);
+            self.unflushed = S::IS_TLS;
+            return Poll::Ready(Ok(()));
+        }
+        if self.unflushed {
+            ready!(stream.as_mut().poll_flush(cx))?;
+            self.unflushed = false;
+            return Poll::Ready(Ok(()));
+        }
+        if let Some(Transmit::ShutdownWrite | Transmit::Close) = self.queue.front() {
+            // The peer may have gone already, and then its end is read next.
+            if let Err(error) = ready!(stream.poll_shutdown(cx)) {
+                tracing::debug!(%error, "no end of TCP sent");
+            }
+            self.queue.pop_front();
+            return Poll::Ready(Ok(()));
+        }
+        Poll::Pending
+    }
+
     /// Writes as much as TCP takes of what may go out together.
-    async fn send(&self, writer: &mut WriteHalf<'_>) -> io::Result<usize> {
+    fn poll_write(
+        &self,
+        cx: &mut Context<'_>,
+        stream: Pin<&mut impl Transport>,
+    ) -> Poll<io::Result<usize>> {
         let mut slices = [IoSlice::new(&[]); 16];
         let mut n = 0;
         for (slice, transmit) in slices.iter_mut().zip(&self.queue) {
@@ -175,10 +261,10 @@ impl Outbox {
             *slice = IoSlice::new(&octets[start..]);
             n += 1;
         }
-        match writer.write_vectored(&slices[..n]).await? {
+        Poll::Ready(match ready!(stream.poll_write_vectored(cx, &slices[..n]))? {
             0 => Err(io::ErrorKind::WriteZero.into()),
             n => Ok(n),
-        }
+        })
     }
 
     fn sent(&mut self, mut n: usize) {

@@ -9,8 +9,9 @@ pub(crate) mod behaviour;
 use std::time::Duration;
 
 use behaviour::{
-    AfterClose, Behaviour, CloseAnswer, Echo, Failing, Flaw, Fragments, LengthReading, Masking,
-    OnOpen, Opening, Pong, ReservedOpcode, TcpEnd, TextCheck, TextFlaw,
+    AfterClose, Agreeing, Behaviour, CloseAnswer, Compressing, Echo, Failing, Flaw, Fragments,
+    Inflating, LengthReading, Masking, OnOpen, Opening, Pong, ReservedOpcode, TcpEnd, TextCheck,
+    TextFlaw,
 };
 use wsproof_proto::{CloseCode, Violation};
 
@@ -106,6 +107,8 @@ defects! {
         |it| it.close = CloseAnswer::Always(1002);
     CloseReasonAny "close-reason-any" "does not check close reasons for UTF-8"
         |it| it.tolerates = &[Violation::CloseReasonIllFormed];
+    CloseRsv1 "close-rsv1" "answers close frames with RSV1 set"
+        |it| it.close = CloseAnswer::Rsv1;
     CloseTwice "sends-close-twice" "answers a close frame with two"
         |it| it.close = CloseAnswer::Twice;
     CloseUnanswered "close-unanswered" "never answers a close frame"
@@ -118,6 +121,54 @@ defects! {
         |it| it.tolerates = &[Violation::ControlTooLong];
     ControlRefusedInMessage "control-refused-in-message" "refuses control frames inside a fragmented message"
         |it| it.fragments = Fragments::Uninterruptible;
+    DeflateAnsweredTwice "deflate-answered-twice" "agrees to permessage-deflate twice"
+        |it| it.agreeing = Agreeing::AnsweredTwice;
+    DeflateBomb "deflate-bomb" "compresses 64 MiB of zeros in place of each message"
+        |it| it.compressing = Compressing::Bomb;
+    DeflateClientWindowUnasked "deflate-client-window-unasked" "limits the window of a client that did not offer that"
+        |it| it.agreeing = Agreeing::ClientWindowUnasked;
+    DeflateContextForgotten "deflate-context-forgotten" "decompresses each message as if none came before"
+        |it| it.inflating = Inflating::ContextForgotten;
+    DeflateContextKept "deflate-context-kept" "refers to earlier messages though it agreed not to"
+        |it| it.compressing = Compressing::ContextKept;
+    DeflateContextUnsaid "deflate-context-unsaid" "does not confirm that it compresses each message by itself"
+        |it| it.agreeing = Agreeing::ContextUnsaid;
+    DeflateCorruptsLate "deflate-corrupt-after-500" "changes an octet of what it compresses after 500 messages"
+        |it| it.compressing = Compressing::CorruptAfter(500);
+    DeflateFaultsDelivered "deflate-faults-delivered" "takes what it could decompress before a fault"
+        |it| it.inflating = Inflating::FaultsDelivered;
+    DeflateFirstOfferOnly "deflate-first-offer-only" "looks at no offer after one that it must decline"
+        |it| it.agreeing = Agreeing::FirstOfferOnly;
+    DeflateLimit64KiB "deflate-limit-64k" "refuses messages that become 64 KiB and more"
+        |it| it.inflating = Inflating::LimitedTo((64 << 10) - 1);
+    DeflateLimitNone "deflate-limit-none" "decompresses messages without limit"
+        |it| it.inflating = Inflating::Unlimited;
+    DeflateOctetChanged "deflate-octet-changed" "changes an octet of what it compresses"
+        |it| it.compressing = Compressing::OctetChanged;
+    DeflateOffersAny "deflate-parameters-any" "accepts permessage-deflate with faulty parameters"
+        |it| it.agreeing = Agreeing::FaultsIgnored;
+    DeflateOffersRefused "deflate-offers-refused" "refuses a request for an offer that it should decline"
+        |it| it.agreeing = Agreeing::FaultsRefused;
+    DeflateParameterRepeated "deflate-parameter-repeated" "agrees with a parameter that comes twice"
+        |it| it.agreeing = Agreeing::ParameterRepeated;
+    DeflatePlainInflated "deflate-plain-inflated" "decompresses messages that are not compressed"
+        |it| it.inflating = Inflating::PlainAsWell;
+    DeflateRsvMissing "deflate-rsv1-missing" "compresses without setting RSV1"
+        |it| it.compressing = Compressing::RsvMissing;
+    DeflateRsvOnContinuations "deflate-rsv1-on-continuations" "sends compressed messages in fragments that all have RSV1"
+        |it| it.compressing = Compressing::RsvOnContinuations;
+    DeflateTailKept "deflate-tail-kept" "sends the four octets that a compressed message ends in"
+        |it| it.compressing = Compressing::TailKept;
+    DeflateTextUnchecked "deflate-text-unchecked" "does not check compressed text for UTF-8"
+        |it| it.inflating = Inflating::TextUnchecked;
+    DeflateTruncated "deflate-truncated" "leaves out the last octets of what it compresses"
+        |it| it.compressing = Compressing::Truncated;
+    DeflateWindow16 "deflate-window-16" "agrees with a window of 16 bits"
+        |it| it.agreeing = Agreeing::WindowOf16;
+    DeflateWindowIgnored "deflate-window-ignored" "compresses with a window of 15 bits, whatever was agreed"
+        |it| it.compressing = Compressing::WindowIgnored;
+    DeflateWindowUnsaid "deflate-window-unsaid" "does not confirm the window that was asked for"
+        |it| it.agreeing = Agreeing::WindowUnsaid;
     DropsAfterMany "drops-after-500" "drops TCP after 500 messages"
         |it| it.echo = Echo::DropAfter(500);
     DropsAtOpen "drops-at-open" "drops TCP as soon as the WebSocket is open"
@@ -227,6 +278,8 @@ defects! {
         |it| it.pong = Pong::AsPing;
     PongMissing "pong-missing" "never answers a ping"
         |it| it.pong = Pong::Never;
+    PongRsv1 "pong-rsv1" "answers pings with RSV1 set"
+        |it| it.pong = Pong::Rsv1;
     PongTwice "pong-twice" "answers a ping with two pongs"
         |it| it.pong = Pong::Twice;
     PongWrong "pong-wrong-payload" "answers a ping with another payload"

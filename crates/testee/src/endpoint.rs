@@ -7,20 +7,27 @@
 
 mod answers;
 mod config;
+mod deflate;
 mod fields;
 mod lax;
 mod opening;
+mod origins;
+mod ping;
 mod receiver;
 mod request;
 mod sender;
 #[cfg(test)]
 mod tests;
 
-pub use config::{ClientConfig, ServerConfig};
+pub use config::{ClientConfig, CloseReply, FailBy, ServerConfig};
+pub use deflate::{DeflateOffer, DeflateOptions};
+pub use origins::Origins;
+pub use ping::AutoPing;
 
 use std::{collections::VecDeque, time::Duration};
 
-use receiver::{Failure, Receiver, Unit, Unread, check};
+use ping::Pinger;
+use receiver::{Failure, Receiver, Rules, Unit, Unread, check};
 use sender::Sender;
 use wsproof_proto::{CloseCode, FrameHeader, Opcode, Role, Violation, close::CloseBody};
 
@@ -111,6 +118,9 @@ pub struct Endpoint {
     /// When [`Endpoint::handle_timeout`] has something to do.
     deadline: Option<Duration>,
     close_timeout: Duration,
+    fail_by: FailBy,
+    close_reply: CloseReply,
+    pinger: Option<Pinger>,
     opening: Option<opening::Opening>,
     receiver: Receiver,
     sender: Sender,
@@ -138,25 +148,39 @@ const HELD_CLOSE: Duration = Duration::from_millis(50);
 impl Endpoint {
     /// A server to which a client has connected.
     pub fn server(config: ServerConfig) -> Self {
-        let receiver = Receiver::new(true, config.max_message_size);
+        let receiver = Receiver::new(Rules {
+            masked: config.require_masks.then_some(true),
+            max_frame_size: config.max_frame_size,
+            max_message_size: config.max_message_size,
+            validate_text: config.validate_text,
+        });
+        // A server sends no masks, unless it is told to: then anybody may guess them.
+        let mut sender = Sender::new(config.mask_frames, [0; 32]);
+        if let Some(size) = config.fragment_size {
+            sender.fragment(size);
+        }
         let (handshake, close) = (config.handshake_timeout, config.close_timeout);
+        let (fail_by, close_reply) = (config.fail_by, config.close_reply);
+        let pinger = config.auto_ping.map(Pinger::new);
         let opening = opening::Opening::server(config);
-        // A server sends no masks, so nothing follows from its seed.
-        Self::new(
-            Role::Server,
-            opening,
-            receiver,
-            Sender::new(Role::Server, [0; 32]),
-            handshake,
-            close,
-        )
+        Self {
+            fail_by,
+            close_reply,
+            pinger,
+            ..Self::new(Role::Server, opening, receiver, sender, handshake, close)
+        }
     }
 
     /// A client that has connected to a server.
     pub fn client(config: ClientConfig) -> Self {
-        let receiver = Receiver::new(false, config.max_message_size);
+        let receiver = Receiver::new(Rules {
+            masked: Some(false),
+            max_frame_size: usize::MAX,
+            max_message_size: config.max_message_size,
+            validate_text: true,
+        });
         let (handshake, close) = (config.handshake_timeout, config.close_timeout);
-        let mut sender = Sender::new(Role::Client, config.seed);
+        let mut sender = Sender::new(true, config.seed);
         let opening = opening::Opening::client(config, &mut sender);
         Self::new(Role::Client, opening, receiver, sender, handshake, close)
     }
@@ -174,8 +198,11 @@ impl Endpoint {
             behaviour: Behaviour::default(),
             echoes: false,
             phase: Phase::Opening,
-            deadline: Some(handshake_timeout),
+            deadline: limit(Duration::ZERO, handshake_timeout),
             close_timeout,
+            fail_by: FailBy::default(),
+            close_reply: CloseReply::default(),
+            pinger: None,
             opening: Some(opening),
             receiver,
             sender,
@@ -223,6 +250,7 @@ impl Endpoint {
 
     /// Does what is due. Calls before [`poll_timeout`](Self::poll_timeout) do nothing.
     pub fn handle_timeout(&mut self, now: Duration) {
+        self.ping_if_due(now);
         if self.deadline.is_none_or(|deadline| now < deadline) {
             return;
         }
@@ -250,7 +278,7 @@ impl Endpoint {
     /// When [`handle_timeout`](Self::handle_timeout) and [`poll_transmit`](Self::poll_transmit) are
     /// to be called, if nothing happens before.
     pub fn poll_timeout(&self) -> Option<Duration> {
-        [self.deadline, self.sender.due()].into_iter().flatten().min()
+        [self.deadline, self.sender.due(), self.ping_due()].into_iter().flatten().min()
     }
 
     /// What the application may want to know; call until there is nothing.
@@ -269,7 +297,7 @@ impl Endpoint {
             Phase::Open => {
                 self.send_close(Some(code.0), reason);
                 self.phase = Phase::Closing;
-                self.deadline = Some(now + self.close_timeout);
+                self.deadline = limit(now, self.close_timeout);
             }
             Phase::Closing | Phase::Lingering | Phase::Done => {}
         }
@@ -330,6 +358,9 @@ impl Endpoint {
         self.events.push_back(opened);
         self.phase = Phase::Open;
         self.deadline = None;
+        if let Some(pinger) = &mut self.pinger {
+            pinger.start(now);
+        }
         match self.behaviour.on_open {
             OnOpen::Nothing => {}
             OnOpen::Close => self.close(now, CloseCode::NORMAL, ""),
@@ -350,7 +381,7 @@ impl Endpoint {
             match self.receiver.next(&mut input, &self.behaviour) {
                 Ok(Some(Unit::Message { text, payload })) => self.on_message(now, text, payload),
                 Ok(Some(Unit::Control(Opcode::Close))) => self.on_close(now),
-                Ok(Some(Unit::Control(opcode))) => self.on_ping_or_pong(opcode),
+                Ok(Some(Unit::Control(opcode))) => self.on_ping_or_pong(now, opcode),
                 Ok(None) => return,
                 Err(failure) => return self.fail(now, failure),
             }
@@ -409,6 +440,7 @@ impl Endpoint {
         match self.behaviour.failing {
             Failing::DropTcp => return self.finish(now, Transmit::Close),
             Failing::Reset => return self.finish(now, Transmit::Reset),
+            _ if self.fail_by == FailBy::DroppingTcp => return self.finish(now, Transmit::Close),
             Failing::Close | Failing::CodesSwapped | Failing::Always(_) => {}
         }
         // There is but one close frame in each direction.
@@ -432,7 +464,7 @@ impl Endpoint {
     /// octets that arrive later would be answered with a reset.
     fn end_tcp(&mut self, now: Duration) {
         self.phase = Phase::Lingering;
-        self.deadline = Some(now + self.close_timeout);
+        self.deadline = limit(now, self.close_timeout);
         match self.behaviour.tcp {
             TcpEnd::Orderly if self.role == Role::Server => {
                 self.sender.then(now, Transmit::ShutdownWrite, self.behaviour.delay);
@@ -466,4 +498,9 @@ impl Endpoint {
         self.phase = Phase::Done;
         self.deadline = None;
     }
+}
+
+/// When the time that something may take is over; a timeout of zero is none.
+fn limit(now: Duration, timeout: Duration) -> Option<Duration> {
+    (!timeout.is_zero()).then(|| now + timeout)
 }

@@ -15,10 +15,16 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::Instrument as _;
 
-use crate::{Defect, Endpoint, Event, ServerConfig, connection};
+use crate::{
+    Defect, Endpoint, Event, ServerConfig, ServerTls,
+    connection::{self, Transport},
+};
 
-/// Connections that may wait to be accepted.
+/// Connections that may wait to be accepted, if nothing else is asked for.
 const WAITING: i32 = 1024;
+
+/// What stands for a close timeout that is off, when the server is stopped.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Pause after an accept that failed for want of resources.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -28,6 +34,8 @@ const PAUSE: Duration = Duration::from_millis(100);
 pub struct EchoOptions {
     /// Where to listen; the port 0 stands for any free one.
     pub addrs: Vec<SocketAddr>,
+    /// Connections that may wait to be accepted, as far as the operating system allows.
+    pub backlog: i32,
     /// How each connection behaves.
     pub server: ServerConfig,
     /// What each connection does wrong.
@@ -39,6 +47,7 @@ impl Default for EchoOptions {
     fn default() -> Self {
         Self {
             addrs: vec![SocketAddr::from((Ipv4Addr::LOCALHOST, 0))],
+            backlog: WAITING,
             server: ServerConfig::default(),
             defect: None,
         }
@@ -68,6 +77,7 @@ pub enum ServeError {
 pub struct EchoServer {
     listeners: Vec<(TcpListener, SocketAddr)>,
     options: EchoOptions,
+    tls: Option<ServerTls>,
 }
 
 impl EchoServer {
@@ -78,10 +88,18 @@ impl EchoServer {
         if options.addrs.is_empty() {
             return Err(ServeError::NoAddress);
         }
-        let listen_on =
-            |&addr: &SocketAddr| listen(addr).map_err(|source| ServeError::Listen { addr, source });
+        let listen_on = |&addr: &SocketAddr| {
+            listen(addr, options.backlog).map_err(|source| ServeError::Listen { addr, source })
+        };
         let listeners = options.addrs.iter().map(listen_on).collect::<Result<_, _>>()?;
-        Ok(Self { listeners, options })
+        Ok(Self { listeners, options, tls: None })
+    }
+
+    /// Speaks TLS on all addresses. Who speaks something else is dropped.
+    #[must_use]
+    pub fn with_tls(mut self, tls: ServerTls) -> Self {
+        self.tls = Some(tls);
+        self
     }
 
     /// The addresses, with the ports that were free.
@@ -92,7 +110,9 @@ impl EchoServer {
     /// Serves until `stop` is cancelled. Then no more connections are accepted, the open ones are
     /// closed with 1001, and those that have not ended within the close timeout are dropped.
     pub async fn serve(self, stop: CancellationToken) {
-        let patience = self.options.server.close_timeout * 2;
+        // Who stops the server does not wait for ever, even if the connections may.
+        let close_timeout = Some(self.options.server.close_timeout).filter(|it| !it.is_zero());
+        let patience = close_timeout.unwrap_or(PATIENCE) * 2;
         let connections = TaskTracker::new();
         // Dropping the future of this function drops the connections as well.
         let abort = CancellationToken::new();
@@ -102,7 +122,7 @@ impl EchoServer {
             tracing::info!(%addr, "listening");
             accepting.spawn(accept(
                 listener,
-                self.options.clone(),
+                (self.options.clone(), self.tls.clone()),
                 connections.clone(),
                 (stop.clone(), abort.clone()),
             ));
@@ -118,7 +138,7 @@ impl EchoServer {
     }
 }
 
-fn listen(addr: SocketAddr) -> io::Result<(TcpListener, SocketAddr)> {
+fn listen(addr: SocketAddr, backlog: i32) -> io::Result<(TcpListener, SocketAddr)> {
     let socket = Socket::new(Domain::for_address(addr), Type::STREAM, Some(Protocol::TCP))?;
     if addr.is_ipv6() {
         // Otherwise the same port could not be listened on over IPv4 as well.
@@ -128,7 +148,7 @@ fn listen(addr: SocketAddr) -> io::Result<(TcpListener, SocketAddr)> {
     #[cfg(unix)]
     socket.set_reuse_address(true)?;
     socket.bind(&addr.into())?;
-    socket.listen(WAITING)?;
+    socket.listen(backlog)?;
     socket.set_nonblocking(true)?;
     let listener = TcpListener::from_std(socket.into())?;
     let addr = listener.local_addr()?;
@@ -137,7 +157,7 @@ fn listen(addr: SocketAddr) -> io::Result<(TcpListener, SocketAddr)> {
 
 async fn accept(
     listener: TcpListener,
-    options: EchoOptions,
+    (options, tls): (EchoOptions, Option<ServerTls>),
     connections: TaskTracker,
     (stop, abort): (CancellationToken, CancellationToken),
 ) {
@@ -149,12 +169,12 @@ async fn accept(
         match accepted {
             Ok((stream, peer)) => {
                 let span = tracing::debug_span!("connection", role = "server", %peer);
-                let (options, stop) = (options.clone(), stop.clone());
-                let abort = abort.clone();
+                let (options, tls) = (options.clone(), tls.clone());
+                let (stop, abort) = (stop.clone(), abort.clone());
                 let serving = async move {
                     tokio::select! {
                         () = abort.cancelled() => {}
-                        () = serve_one(stream, options, &stop) => {}
+                        () = serve_one(stream, options, tls, &stop) => {}
                     }
                 };
                 connections.spawn(serving.instrument(span));
@@ -170,7 +190,26 @@ async fn accept(
     }
 }
 
-async fn serve_one(stream: TcpStream, options: EchoOptions, stop: &CancellationToken) {
+async fn serve_one(
+    stream: TcpStream,
+    options: EchoOptions,
+    tls: Option<ServerTls>,
+    stop: &CancellationToken,
+) {
+    let Some(tls) = tls else { return echo(stream, options, stop).await };
+    let limit = options.server.handshake_timeout;
+    let accepted = tokio::select! {
+        () = stop.cancelled() => return,
+        accepted = tls.accept(stream) => accepted,
+        () = sleep(limit), if !limit.is_zero() => Err(io::ErrorKind::TimedOut.into()),
+    };
+    match accepted {
+        Ok(stream) => echo(stream, options, stop).await,
+        Err(error) => tracing::debug!(%error, "no TLS handshake"),
+    }
+}
+
+async fn echo(stream: impl Transport, options: EchoOptions, stop: &CancellationToken) {
     let mut endpoint = Endpoint::server(options.server).echo();
     if let Some(defect) = options.defect {
         endpoint = endpoint.with_defect(defect);

@@ -29,6 +29,9 @@ pub(crate) struct Behaviour {
     pub(crate) after_close: AfterClose,
     pub(crate) tcp: TcpEnd,
     pub(crate) masking: Masking,
+    pub(crate) agreeing: Agreeing,
+    pub(crate) compressing: Compressing,
+    pub(crate) inflating: Inflating,
     /// A limit on messages in place of the configured one.
     pub(crate) message_limit: Option<usize>,
     /// How late everything is sent.
@@ -54,6 +57,9 @@ impl Default for Behaviour {
             after_close: AfterClose::default(),
             tcp: TcpEnd::default(),
             masking: Masking::default(),
+            agreeing: Agreeing::default(),
+            compressing: Compressing::default(),
+            inflating: Inflating::default(),
             message_limit: None,
             delay: Duration::ZERO,
         }
@@ -78,6 +84,7 @@ pub(crate) enum Flaw {
     HttpVersion,
     Key,
     Method,
+    Origin,
     Subprotocols,
     Target,
     TooLate,
@@ -226,6 +233,8 @@ pub(crate) enum Pong {
     ToPongs,
     /// Only every second ping is answered.
     EverySecond,
+    /// RSV1 is set, as if a control frame could be compressed.
+    Rsv1,
 }
 
 /// How the connection is failed.
@@ -255,6 +264,8 @@ pub(crate) enum CloseAnswer {
     IllFormedReason,
     MessageFirst,
     Twice,
+    /// RSV1 is set, as if a control frame could be compressed.
+    Rsv1,
 }
 
 /// What is still answered after a close frame.
@@ -284,4 +295,71 @@ pub(crate) enum Masking {
     Inverted,
     /// A client uses one key for all frames.
     ConstantKey,
+}
+
+/// How permessage-deflate is negotiated (RFC 7692, 7.1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Agreeing {
+    #[default]
+    Right,
+    /// The answer says `server_max_window_bits=16`.
+    WindowOf16,
+    ParameterRepeated,
+    /// The answer limits the client's window, whether that was offered or not.
+    ClientWindowUnasked,
+    /// The answer does not repeat `server_max_window_bits`.
+    WindowUnsaid,
+    /// The answer does not repeat `server_no_context_takeover`.
+    ContextUnsaid,
+    /// The answer names the extension twice.
+    AnsweredTwice,
+    /// Faults in parameters are not noticed.
+    FaultsIgnored,
+    /// An offer with a fault is refused, in place of being declined.
+    FaultsRefused,
+    /// No offer after one with a fault is looked at.
+    FirstOfferOnly,
+}
+
+/// How messages are compressed (RFC 7692, 7.2.1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Compressing {
+    #[default]
+    Right,
+    /// With a window of 15 bits, whatever was agreed.
+    WindowIgnored,
+    /// With references to earlier messages, whatever was agreed.
+    ContextKept,
+    /// The four octets that every message ends in are sent as well.
+    TailKept,
+    /// Continuations have RSV1 as well, and each message has one.
+    RsvOnContinuations,
+    /// RSV1 is never set.
+    RsvMissing,
+    OctetChanged,
+    /// As `OctetChanged`, after so many messages.
+    CorruptAfter(u64),
+    /// The last two octets are missing.
+    Truncated,
+    /// Every message becomes very large when it is decompressed.
+    Bomb,
+}
+
+/// How messages are decompressed (RFC 7692, 7.2.2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Inflating {
+    #[default]
+    Right,
+    /// References to earlier messages are not understood.
+    ContextForgotten,
+    /// Text that was compressed is not checked.
+    TextUnchecked,
+    /// Larger messages are refused.
+    LimitedTo(usize),
+    /// Compressed messages may become as large as they like.
+    Unlimited,
+    /// What could be decompressed before a fault is taken for the message.
+    FaultsDelivered,
+    /// All messages are decompressed.
+    PlainAsWell,
 }

@@ -4,7 +4,7 @@ use std::{borrow::Cow, time::Duration};
 
 use wsproof_proto::{CloseCode, FrameHeader, LengthForm, Opcode, close::body};
 
-use super::{Endpoint, Event, Phase, Transmit};
+use super::{CloseReply, Endpoint, Event, Phase, Transmit, deflate::RSV1};
 use crate::defect::behaviour::{AfterClose, CloseAnswer, Echo, Pong};
 
 impl Endpoint {
@@ -74,8 +74,11 @@ impl Endpoint {
         }
     }
 
-    pub(super) fn on_ping_or_pong(&mut self, opcode: Opcode) {
+    pub(super) fn on_ping_or_pong(&mut self, now: Duration, opcode: Opcode) {
         let payload = self.receiver.control();
+        if let Some(pinger) = self.pinger.as_mut().filter(|_| opcode == Opcode::Pong) {
+            pinger.pong(now, payload);
+        }
         if !self.echoes {
             let payload = payload.to_vec();
             self.events.push_back(match opcode {
@@ -116,6 +119,11 @@ impl Endpoint {
                 self.send_answer(Opcode::Continuation, true, |_| Vec::new());
             }
             Pong::AsPing => self.send_answer(Opcode::Ping, true, <[u8]>::to_vec),
+            Pong::Rsv1 => {
+                let header = FrameHeader { rsv: RSV1, ..FrameHeader::new(Opcode::Pong, 0) };
+                let payload = self.receiver.control().to_vec();
+                self.send_exactly(header, &payload);
+            }
             Pong::EverySecond => {
                 if self.pings.is_multiple_of(2) {
                     self.send_answer(Opcode::Pong, true, <[u8]>::to_vec);
@@ -130,12 +138,17 @@ impl Endpoint {
         self.send_exactly(FrameHeader { fin, ..FrameHeader::new(opcode, 0) }, &payload);
     }
 
-    /// Answers a close frame with its code, or with an empty one (RFC 6455, 5.5.1).
+    /// Answers a close frame, if nothing else is asked for with its code (RFC 6455, 5.5.1).
     pub(super) fn answer_close(&mut self, now: Duration, code: Option<CloseCode>, reason: String) {
+        let received = code.map(|code| code.0);
+        let same = match self.close_reply {
+            CloseReply::Normal => body(Some(CloseCode::NORMAL.0), b""),
+            CloseReply::SameCode => body(received, b""),
+            CloseReply::SameCodeAndReason => body(received, reason.as_bytes()),
+        };
         let mut closed = Event::Closed { code, reason, clean: true };
-        let same = body(code.map(|code| code.0), b"");
         let answer = match self.behaviour.close {
-            CloseAnswer::SameCode => same,
+            CloseAnswer::SameCode | CloseAnswer::Rsv1 => same,
             CloseAnswer::Always(code) => body(Some(code), b""),
             CloseAnswer::Never => return,
             CloseAnswer::DropTcp => {
@@ -157,7 +170,9 @@ impl Endpoint {
                 same
             }
         };
-        self.send_control(Opcode::Close, &answer);
+        let rsv = if self.behaviour.close == CloseAnswer::Rsv1 { RSV1 } else { 0 };
+        let header = FrameHeader { rsv, ..FrameHeader::new(Opcode::Close, 0) };
+        self.send_exactly(header, &answer);
         self.events.push_back(closed);
         self.end_tcp(now);
     }

@@ -1,5 +1,7 @@
 //! Grammar of header fields that a strict server checks (RFC 6455, 4.3 and 9.1; RFC 9112, 3.2).
 
+use wsproof_proto::handshake::{Extension, parse_extensions};
+
 /// Whether a request target may belong to a WebSocket: a path or an absolute URI, no fragment.
 pub(super) fn is_target(target: &str) -> bool {
     let start = target.starts_with('/')
@@ -53,55 +55,16 @@ pub(super) fn subprotocols<'a>(values: impl Iterator<Item = &'a [u8]>) -> Option
     (lines == 0 || !offers.is_empty()).then_some(offers)
 }
 
-/// Whether the values of `Sec-WebSocket-Extensions` follow RFC 6455, 9.1 and name at least one.
-pub(super) fn are_extensions(values: &[&[u8]]) -> bool {
-    let mut found = false;
+/// The extensions that are offered or agreed, none if there is no field; `None` if a field breaks
+/// the grammar of RFC 6455, 9.1, or all of them are empty.
+pub(super) fn extensions<'a>(values: impl Iterator<Item = &'a [u8]>) -> Option<Vec<Extension>> {
+    let mut lines = 0;
+    let mut found = Vec::new();
     for value in values {
-        let mut rest = value.trim_ascii_start();
-        while !rest.is_empty() {
-            // Empty elements of a list are ignored (RFC 9110, 5.6.1.2).
-            if let [b',', tail @ ..] = rest {
-                rest = tail.trim_ascii_start();
-                continue;
-            }
-            let Some(tail) = extension(rest) else { return false };
-            found = true;
-            rest = match tail.trim_ascii_start() {
-                [] => &[],
-                [b',', tail @ ..] => tail.trim_ascii_start(),
-                _ => return false,
-            };
-        }
+        lines += 1;
+        found.extend(parse_extensions(value).ok()?);
     }
-    found
-}
-
-/// Reads one extension with its parameters; gives what follows.
-fn extension(octets: &[u8]) -> Option<&[u8]> {
-    let mut rest = token(octets)?;
-    while let [b';', tail @ ..] = rest.trim_ascii_start() {
-        rest = token(tail.trim_ascii_start())?;
-        rest = match rest.trim_ascii_start() {
-            [b'=', b'"', tail @ ..] => quoted(tail)?,
-            [b'=', tail @ ..] => token(tail)?,
-            _ => rest,
-        };
-    }
-    Some(rest)
-}
-
-/// Reads the rest of a quoted string, whose value must be a token as well.
-fn quoted(octets: &[u8]) -> Option<&[u8]> {
-    let mut length = 0;
-    let mut rest = octets;
-    loop {
-        rest = match rest {
-            [b'"', tail @ ..] => return (length > 0).then_some(tail),
-            [b'\\', octet, tail @ ..] | [octet, tail @ ..] if is_token_octet(*octet) => tail,
-            _ => return None,
-        };
-        length += 1;
-    }
+    (lines == 0 || !found.is_empty()).then_some(found)
 }
 
 /// Reads a token; gives what follows.
@@ -150,16 +113,16 @@ mod tests {
 
     #[test]
     fn extension_offers() {
-        for good in ["x", "x; a=1; b=\"c\"; d", ", x ,,y;z", "x;a=\"\\b\"", "constructor, _; to=1"]
-        {
-            assert!(are_extensions(&[good.as_bytes()]), "{good}");
+        let read = |values: &[&str]| {
+            let found = extensions(values.iter().map(|value| value.as_bytes()))?;
+            Some(found.iter().map(ToString::to_string).collect::<Vec<_>>().join(" + "))
+        };
+        assert_eq!(read(&[]).as_deref(), Some(""));
+        assert_eq!(read(&["x;a=\"\\b\" ,, y", "z"]).as_deref(), Some("x; a=b + y + z"));
+        assert_eq!(read(&["", "x"]).as_deref(), Some("x"));
+        for bad in ["", ",", ";a", "a;", "a; b=\"c", "x; y=\",permessage-deflate; z,\""] {
+            assert_eq!(read(&[bad]), None, "{bad}");
         }
-        for bad in ["", ",", ";a", "a;", "a;;b", "a=1", "a; =1", "a; b=\"c", "a; b=\"c d\"", "a b"]
-        {
-            assert!(!are_extensions(&[bad.as_bytes()]), "{bad}");
-        }
-        assert!(!are_extensions(&[b"x; y=\",permessage-deflate; client_max_window_bits,\""]));
-        assert!(are_extensions(&[b"x", b"y"]));
     }
 
     #[test]

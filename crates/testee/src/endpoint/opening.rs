@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use wsproof_proto::{
-    Violation,
+    Violation, deflate,
     handshake::{HeadReader, Offer, RequestHead, check_response, key_from},
 };
 
 use super::sender::Sender;
-use super::{ClientConfig, Endpoint, Event, Phase, ServerConfig, Transmit, request};
+use super::{ClientConfig, DeflateOffer, Endpoint, Event, Phase, ServerConfig, Transmit, request};
 use crate::defect::behaviour::{Flaw, Opening as Answer};
 
 /// What is kept until the WebSocket is open.
@@ -24,6 +24,7 @@ pub(super) enum Opening {
         head: HeadReader,
         target: String,
         offer: Offer,
+        deflate: Option<DeflateOffer>,
     },
 }
 
@@ -45,6 +46,9 @@ impl Opening {
         if !config.subprotocols.is_empty() {
             request = request.with("Sec-WebSocket-Protocol", config.subprotocols.join(", "));
         }
+        if let Some(offer) = &config.deflate {
+            request = request.with("Sec-WebSocket-Extensions", offer.field());
+        }
         if let Some(agent) = &config.user_agent {
             request = request.with("User-Agent", agent);
         }
@@ -52,9 +56,10 @@ impl Opening {
             request = request.with(name, value);
         }
         sender.octets(&request.encode());
-        let offer = Offer { key, subprotocols: config.subprotocols, extensions: Vec::new() };
+        let extensions = config.deflate.iter().map(|_| deflate::NAME.to_owned()).collect();
+        let offer = Offer { key, subprotocols: config.subprotocols, extensions };
         let head = HeadReader::new(config.max_head_size);
-        Self::Client { head, target: config.target, offer }
+        Self::Client { head, target: config.target, offer, deflate: config.deflate }
     }
 }
 
@@ -64,8 +69,8 @@ impl Endpoint {
             Some(Opening::Server { head, begun, config }) => {
                 self.read_request(now, head, begun, config, octets);
             }
-            Some(Opening::Client { head, target, offer }) => {
-                self.read_response(now, head, target, offer, octets);
+            Some(Opening::Client { head, target, offer, deflate }) => {
+                self.read_response(now, head, target, offer, deflate, octets);
             }
             None => {}
         }
@@ -106,8 +111,11 @@ impl Endpoint {
             Ok(accepted) => accepted,
             Err(flaw) => return self.refuse(now, flaw, &head, &config),
         };
-        self.sender.octets(&request::answer(&accepted, &config, self.behaviour.opening));
-        let request::Accepted { target, subprotocol, agent, .. } = accepted;
+        self.sender.octets(&request::answer(&accepted, &config, &self.behaviour));
+        let request::Accepted { target, subprotocol, agent, deflate, .. } = accepted;
+        if let (Some(answer), Some(options)) = (deflate, config.deflate) {
+            self.agree(answer.agreement(), options.level);
+        }
         let opened = Event::Opened { target, subprotocol, agent };
         self.open(now, opened, self.behaviour.rest_of_read(&mut octets[consumed..]));
     }
@@ -118,12 +126,13 @@ impl Endpoint {
         mut head: HeadReader,
         target: String,
         offer: Offer,
+        deflate: Option<DeflateOffer>,
         octets: &mut [u8],
     ) {
         let consumed = match head.push(octets) {
             Ok((consumed, true)) => consumed,
             Ok((_, false)) if head.may_be_response() => {
-                self.opening = Some(Opening::Client { head, target, offer });
+                self.opening = Some(Opening::Client { head, target, offer, deflate });
                 return;
             }
             Ok((_, false)) => return self.give_up(now, None, Violation::NotHttp.to_string()),
@@ -138,6 +147,14 @@ impl Endpoint {
             .find(|&violation| !self.behaviour.tolerates(violation));
         if let Some(violation) = wrong {
             return self.give_up(now, Some(response.status), violation.to_string());
+        }
+        if let Some(offer) = deflate {
+            let extensions = response.values("Sec-WebSocket-Extensions");
+            match offer.accept(extensions, self.behaviour.agreeing) {
+                Ok(Some(agreement)) => self.agree(agreement, offer.level),
+                Ok(None) => {}
+                Err(why) => return self.give_up(now, Some(response.status), why),
+            }
         }
         let first = |name| {
             response.values(name).next().map(|value| String::from_utf8_lossy(value).into_owned())

@@ -8,8 +8,13 @@ use std::{borrow::Cow, mem};
 
 use wsproof_proto::{CloseCode, FrameHeader, LengthForm, Opcode, Violation, mask, utf8};
 
-use super::lax;
-use crate::defect::behaviour::{Behaviour, Fragments, LengthReading, ReservedOpcode, TextCheck};
+use super::{
+    deflate::{Incoming, RSV1},
+    lax,
+};
+use crate::defect::behaviour::{
+    Behaviour, Fragments, Inflating, LengthReading, ReservedOpcode, TextCheck,
+};
 
 /// Why the connection is to be failed (RFC 6455, 7.1.7).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,16 +38,26 @@ pub(super) enum Unit<'a> {
 #[derive(Debug)]
 pub(super) struct Unread<'a>(pub(super) &'a mut [u8]);
 
+/// What the peer must keep to.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Rules {
+    /// Whether it must mask or must not (RFC 6455, 5.1); without it, either will do.
+    pub(super) masked: Option<bool>,
+    pub(super) max_frame_size: usize,
+    pub(super) max_message_size: usize,
+    pub(super) validate_text: bool,
+}
+
 #[derive(Debug)]
 pub(super) struct Receiver {
-    /// Whether the peer must mask (RFC 6455, 5.1).
-    expects_mask: bool,
-    max_message_size: usize,
+    rules: Rules,
     header: [u8; FrameHeader::MAX_OCTETS],
     filled: usize,
     frame: Option<Frame>,
     control: Vec<u8>,
     message: Option<Message>,
+    /// What messages are decompressed with, if that was agreed.
+    incoming: Option<Incoming>,
     /// What the message holds so far, as long as it is not handed out from the read itself.
     gathered: Vec<u8>,
 }
@@ -70,25 +85,31 @@ enum Sink {
 #[derive(Debug)]
 struct Message {
     text: bool,
+    compressed: bool,
     validator: utf8::Validator,
 }
 
 impl Receiver {
-    pub(super) fn new(expects_mask: bool, max_message_size: usize) -> Self {
+    pub(super) fn new(rules: Rules) -> Self {
         Self {
-            expects_mask,
-            max_message_size,
+            rules,
             header: [0; FrameHeader::MAX_OCTETS],
             filled: 0,
             frame: None,
             control: Vec::new(),
             message: None,
+            incoming: None,
             gathered: Vec::new(),
         }
     }
 
     pub(super) fn limit(&mut self, max_message_size: usize) {
-        self.max_message_size = max_message_size;
+        self.rules.max_message_size = max_message_size;
+    }
+
+    /// Decompresses messages from now on.
+    pub(super) fn inflate(&mut self, incoming: Incoming) {
+        self.incoming = Some(incoming);
     }
 
     /// Payload of the control frame that was handed out last.
@@ -149,33 +170,60 @@ impl Receiver {
                 Ok(ends.then_some(Unit::Control(frame.opcode)))
             }
             Sink::Message => {
-                let Some(message) = &mut self.message else { return Ok(None) };
-                if message.text {
-                    message.check(data, ends, behaviour.text)?;
-                }
-                let last = frame.fin || behaviour.fragments == Fragments::Separate;
-                if !(ends && last) {
-                    self.gathered.extend_from_slice(data);
+                let last = ends && (frame.fin || behaviour.fragments == Fragments::Separate);
+                let Some(payload) = self.gather_message(data, ends, last, behaviour)? else {
                     return Ok(None);
-                }
-                let payload = if self.gathered.is_empty() {
-                    Cow::Borrowed(data)
-                } else {
-                    self.gathered.extend_from_slice(data);
-                    Cow::Owned(mem::take(&mut self.gathered))
                 };
-                let text = message.text;
-                if text {
-                    message.check_end(&payload, behaviour.text)?;
-                }
-                if frame.fin {
-                    self.message = None;
-                } else {
-                    message.validator = utf8::Validator::new();
+                let text = self.message.as_ref().is_some_and(|message| message.text);
+                match &mut self.message {
+                    Some(message) if !frame.fin => message.validator = utf8::Validator::new(),
+                    message => *message = None,
                 }
                 Ok(Some(Unit::Message { text, payload }))
             }
         }
+    }
+
+    /// Takes the next octets of a message; gives all of it if they are the last.
+    fn gather_message<'a>(
+        &mut self,
+        data: &'a [u8],
+        ends_frame: bool,
+        last: bool,
+        behaviour: &Behaviour,
+    ) -> Result<Option<Cow<'a, [u8]>>, Failure> {
+        let Some(message) = &mut self.message else { return Ok(None) };
+        let unchecked = message.compressed && behaviour.inflating == Inflating::TextUnchecked;
+        let validate = message.text && self.rules.validate_text && !unchecked;
+        let how = if validate { behaviour.text } else { TextCheck::Never };
+        let gathered = &mut self.gathered;
+        if let Some(incoming) = self.incoming.as_mut().filter(|_| message.compressed) {
+            let limit = match behaviour.inflating {
+                Inflating::LimitedTo(limit) => limit,
+                Inflating::Unlimited => usize::MAX,
+                _ => self.rules.max_message_size,
+            };
+            incoming.push(data, last, |piece| {
+                if piece.len() > limit.saturating_sub(gathered.len()) {
+                    return Err(Failure::too_big());
+                }
+                gathered.extend_from_slice(piece);
+                message.check(piece, false, how)
+            })?;
+            message.check(&[], ends_frame, how)?;
+        } else {
+            message.check(data, ends_frame, how)?;
+            if last && gathered.is_empty() {
+                message.check_end(data, how)?;
+                return Ok(Some(Cow::Borrowed(data)));
+            }
+            gathered.extend_from_slice(data);
+        }
+        if !last {
+            return Ok(None);
+        }
+        message.check_end(gathered, how)?;
+        Ok(Some(Cow::Owned(mem::take(gathered))))
     }
 
     /// Reads a header and begins its frame; false if more octets are needed. Each rule is checked
@@ -202,7 +250,8 @@ impl Receiver {
         }
         let length = self.length(form, behaviour)?;
         let sink = self.sink(opcode, behaviour);
-        self.check_length(length, form, opcode, sink, behaviour)?;
+        let compressed = self.is_compressed(opcode, behaviour);
+        Self::check_length(length, form, self.room(opcode, sink, compressed), behaviour)?;
         if !self.gather(2 + octets + if masked { 4 } else { 0 }, input) {
             return Ok(false);
         }
@@ -213,7 +262,8 @@ impl Receiver {
             Sink::Message if opcode != Opcode::Continuation => {
                 self.gathered.clear();
                 let text = opcode == Opcode::Text;
-                self.message = Some(Message { text, validator: utf8::Validator::new() });
+                let validator = utf8::Validator::new();
+                self.message = Some(Message { text, compressed, validator });
             }
             Sink::Message | Sink::Nowhere => {}
         }
@@ -233,10 +283,13 @@ impl Receiver {
     fn check_start(&self, opcode: Opcode, fin: bool, behaviour: &Behaviour) -> Result<(), Failure> {
         let [first, second, ..] = self.header;
         let check = |good: bool, violation| check(good, violation, behaviour);
-        check(first & 0x70 == 0, Violation::ReservedBitSet)?;
-        match (self.expects_mask, second & 0x80 != 0) {
-            (true, false) => check(false, Violation::MaskMissing)?,
-            (false, true) => check(false, Violation::MaskUnexpected)?,
+        let rsv = first >> 4 & 0b111;
+        // On all other frames RSV1 has no meaning (RFC 7692, 6.1).
+        let marks = self.incoming.is_some() && matches!(opcode, Opcode::Text | Opcode::Binary);
+        check(rsv == 0 || marks && rsv == RSV1, Violation::ReservedBitSet)?;
+        match (self.rules.masked, second & 0x80 != 0) {
+            (Some(true), false) => check(false, Violation::MaskMissing)?,
+            (Some(false), true) => check(false, Violation::MaskUnexpected)?,
             _ => {}
         }
         let reserved = matches!(opcode, Opcode::ReservedData(_) | Opcode::ReservedControl(_));
@@ -282,27 +335,41 @@ impl Receiver {
     }
 
     fn check_length(
-        &self,
         length: u64,
         form: LengthForm,
-        opcode: Opcode,
-        sink: Sink,
+        room: u64,
         behaviour: &Behaviour,
     ) -> Result<(), Failure> {
         let shortest = form == LengthForm::Shortest.or_shortest(length);
         check(length >> 63 == 0, Violation::LengthTooLarge, behaviour)?;
         check(shortest, Violation::LengthNotShortest, behaviour)?;
+        // Judged by the declared length, before any of it is waited for.
+        if length <= room { Ok(()) } else { Err(Failure::too_big()) }
+    }
+
+    /// How long a frame may be.
+    fn room(&self, opcode: Opcode, sink: Sink, compressed: bool) -> u64 {
         let so_far = match (sink, opcode) {
-            (Sink::Nowhere, _) => return Ok(()),
+            (Sink::Nowhere, _) => return u64::MAX,
+            // Compressed octets are not kept; what they become is limited while they arrive.
+            (Sink::Message, _) if compressed => return self.rules.max_frame_size as u64,
             (Sink::Message, Opcode::Continuation) => self.gathered.len(),
             (Sink::Message | Sink::Control, _) => 0,
         };
-        // Judged by the declared length, before any of it is waited for.
-        let room = self.max_message_size.saturating_sub(so_far);
-        if usize::try_from(length).is_ok_and(|length| length <= room) {
-            return Ok(());
+        let room = self.rules.max_message_size.saturating_sub(so_far);
+        room.min(self.rules.max_frame_size) as u64
+    }
+
+    /// Whether a frame belongs to a message that is to be decompressed: its first frame says so.
+    fn is_compressed(&self, opcode: Opcode, behaviour: &Behaviour) -> bool {
+        let marked = self.header[0] >> 4 & RSV1 != 0;
+        match &self.message {
+            Some(message) if opcode == Opcode::Continuation => message.compressed,
+            _ => {
+                let all = behaviour.inflating == Inflating::PlainAsWell;
+                self.incoming.is_some() && (marked || all)
+            }
         }
-        Err(Failure { code: CloseCode::MESSAGE_TOO_BIG, why: "the message is too big" })
     }
 
     fn sink(&self, opcode: Opcode, behaviour: &Behaviour) -> Sink {
@@ -333,6 +400,9 @@ impl<'a> Unread<'a> {
 impl Message {
     /// Checks text while it arrives; `ends` says whether the frame is complete.
     fn check(&mut self, data: &[u8], ends: bool, how: TextCheck) -> Result<(), Failure> {
+        if matches!(how, TextCheck::Never) {
+            return Ok(());
+        }
         let bad = self.validator.push(data).is_some();
         let good = match how {
             TextCheck::AsItArrives => !bad,
@@ -364,6 +434,10 @@ impl Message {
 }
 
 impl Failure {
+    fn too_big() -> Self {
+        Self { code: CloseCode::MESSAGE_TOO_BIG, why: "the message is too big" }
+    }
+
     fn protocol(why: &'static str) -> Self {
         Self { code: CloseCode::PROTOCOL_ERROR, why }
     }

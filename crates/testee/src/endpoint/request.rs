@@ -4,9 +4,12 @@
 
 use std::fmt::Write as _;
 
-use wsproof_proto::handshake::{RequestHead, accept_for, has_token, is_key, parse_request};
+use wsproof_proto::{
+    deflate::Parameters,
+    handshake::{RequestHead, accept_for, has_token, is_key, parse_request},
+};
 
-use super::{ServerConfig, fields};
+use super::{ServerConfig, deflate, fields};
 use crate::defect::behaviour::{Behaviour, Flaw, Opening};
 
 /// A request that may become a WebSocket.
@@ -14,6 +17,7 @@ use crate::defect::behaviour::{Behaviour, Flaw, Opening};
 pub(super) struct Accepted {
     pub(super) target: String,
     pub(super) subprotocol: Option<String>,
+    pub(super) deflate: Option<Parameters>,
     pub(super) agent: Option<String>,
     accept: String,
 }
@@ -49,8 +53,14 @@ pub(super) fn judge(
     let no_content =
         !has("Transfer-Encoding") && request.values("Content-Length").all(|length| length == b"0");
     check(no_content, Flaw::Content)?;
-    let extensions: Vec<_> = request.values("Sec-WebSocket-Extensions").collect();
-    check(extensions.is_empty() || fields::are_extensions(&extensions), Flaw::Extensions)?;
+    let origins = &config.origins;
+    check(request.values("Origin").all(|origin| origins.allow(origin)), Flaw::Origin)?;
+    let extensions = fields::extensions(request.values("Sec-WebSocket-Extensions"));
+    check(extensions.is_some(), Flaw::Extensions)?;
+    let deflate = match (&config.deflate, extensions) {
+        (Some(options), Some(offers)) => options.answer(&offers, behaviour.agreeing)?,
+        _ => None,
+    };
     let offers = fields::subprotocols(request.values("Sec-WebSocket-Protocol"));
     check(offers.is_some(), Flaw::Subprotocols)?;
     let offers = offers.unwrap_or_default();
@@ -62,11 +72,13 @@ pub(super) fn judge(
     let key = request.values("Sec-WebSocket-Key").next().unwrap_or_default();
     let agent = request.values("User-Agent").next();
     let agent = agent.map(|agent| String::from_utf8_lossy(agent).into_owned());
-    Ok(Accepted { accept: accept_for(key), agent, subprotocol, target: request.target })
+    let accept = accept_for(key);
+    Ok(Accepted { accept, agent, deflate, subprotocol, target: request.target })
 }
 
 /// The answer that opens the WebSocket (RFC 6455, 4.2.2).
-pub(super) fn answer(accepted: &Accepted, config: &ServerConfig, opening: Opening) -> Vec<u8> {
+pub(super) fn answer(accepted: &Accepted, config: &ServerConfig, behaviour: &Behaviour) -> Vec<u8> {
+    let opening = behaviour.opening;
     let mut head = match opening {
         Opening::Status200 => "HTTP/1.1 200 OK\r\n".to_owned(),
         _ => "HTTP/1.1 101 Switching Protocols\r\n".to_owned(),
@@ -78,11 +90,15 @@ pub(super) fn answer(accepted: &Accepted, config: &ServerConfig, opening: Openin
         _ => Some(accepted.accept.clone()),
     };
     let unasked = (opening == Opening::SubprotocolUnasked).then(|| "unasked".to_owned());
-    let extension = (opening == Opening::ExtensionUnasked).then(|| "x-unasked".to_owned());
+    let mut extensions = accepted.deflate.map(|answer| deflate::field(answer, behaviour.agreeing));
+    if opening == Opening::ExtensionUnasked {
+        let others = extensions.map(|others| format!(", {others}")).unwrap_or_default();
+        extensions = Some(format!("x-unasked{others}"));
+    }
     let fields = [
         ("Sec-WebSocket-Accept", accept.as_ref()),
         ("Sec-WebSocket-Protocol", unasked.as_ref().or(accepted.subprotocol.as_ref())),
-        ("Sec-WebSocket-Extensions", extension.as_ref()),
+        ("Sec-WebSocket-Extensions", extensions.as_ref()),
         ("Server", config.server_name.as_ref()),
     ];
     for (name, value) in fields {
@@ -142,6 +158,7 @@ pub(super) fn status_of(flaw: Flaw) -> (u16, &'static str, &'static str) {
         Flaw::HttpVersion => bad("HTTP/1.1 is required (RFC 6455, 4.2.1)"),
         Flaw::Key => bad("there must be one Sec-WebSocket-Key of 16 octets (RFC 6455, 4.2.1)"),
         Flaw::Method => (405, "Method Not Allowed", "the method must be GET (RFC 6455, 4.2.1)"),
+        Flaw::Origin => (403, "Forbidden", "this Origin may not connect (RFC 6455, 4.2.2)"),
         Flaw::Subprotocols => bad("Sec-WebSocket-Protocol is malformed (RFC 6455, 4.1)"),
         Flaw::Target => bad("the request target is malformed (RFC 6455, 3)"),
         Flaw::TooLate => (408, "Request Timeout", "the request did not come in time"),

@@ -3,8 +3,10 @@
 mod any_octets;
 mod closing;
 mod defects;
+mod deflate;
 mod frames;
 mod handshake;
+mod options;
 mod pair;
 
 use std::time::Duration;

@@ -58,6 +58,7 @@ fn shows_elsewhere(defect: Defect) -> bool {
     name.starts_with("handshake-")
         || name.starts_with("utf8-accepts-")
         || name.starts_with("accept-")
+        || name.starts_with("deflate-")
         || name.ends_with("-unasked")
         || matches!(
             defect,
