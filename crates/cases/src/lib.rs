@@ -5,6 +5,7 @@
 //! with a digit are those of `wstest` and mean the same; ours begin with a letter.
 
 mod cl_closing;
+pub mod corpus;
 mod hs_opening;
 mod s01_framing;
 mod s02_pings;
@@ -15,7 +16,10 @@ mod s06_utf8;
 mod s07_closing;
 mod s09_limits;
 mod s10_own_fragments;
+mod s12_compression;
+mod s13_parameters;
 mod titles;
+mod windows;
 
 use wsproof_engine::{Case, Section};
 
@@ -24,7 +28,7 @@ pub use titles::section_title;
 /// The version of the catalogue. A change that can change a verdict changes it.
 pub const CATALOGUE_VERSION: &str = "1.0.0";
 
-const SECTIONS: [fn(&mut Section); 11] = [
+const SECTIONS: [fn(&mut Section); 13] = [
     s01_framing::section,
     s02_pings::section,
     s03_reserved_bits::section,
@@ -34,6 +38,8 @@ const SECTIONS: [fn(&mut Section); 11] = [
     s07_closing::section,
     s09_limits::section,
     s10_own_fragments::section,
+    s12_compression::section,
+    s13_parameters::section,
     cl_closing::section,
     hs_opening::section,
 ];

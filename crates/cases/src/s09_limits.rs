@@ -1,7 +1,8 @@
 //! 9: large messages, many fragments, small writes, and many messages in a row.
 
 use wsproof_engine::{
-    Section, Spec::RFC6455, Step, binary_message, fill, frame, repeat, secs, text_message,
+    Kind, Section, Series, Spec::RFC6455, Step, binary_message, fill, frame, repeat, secs,
+    text_message,
 };
 use wsproof_proto::Opcode;
 
@@ -89,17 +90,16 @@ fn growing_writes(s: &mut Section) {
 
 fn echo_loops(s: &mut Section) {
     let rows = [(0, 60), (16, 60), (64, 60), (256, 120), (1024, 240), (4096, 480)];
-    for (subsection, opcode, octet) in [("9.7", Opcode::Text, b'*'), ("9.8", Opcode::Binary, 0xFE)]
-    {
+    for (subsection, kind, octet) in [("9.7", Kind::Text, b'*'), ("9.8", Kind::Binary, 0xFE)] {
         for (n, (size, limit)) in (1..).zip(rows) {
-            let title = format!("1000 {} echoes of {size} octets", opcode.name());
+            let title = format!("1000 {} echoes of {size} octets", kind.name());
             s.case(format!("{subsection}.{n}"), title)
                 .cites(RFC6455, "5.2")
                 .cites(RFC6455, "5.6")
                 .why("With one message on its way at a time, what each message costs adds up.")
                 .step(Step::WireLog { on: false, noted: true })
                 .close_after(secs(limit))
-                .echo_loop(1000, frame(opcode, fill(octet, size)))
+                .echo_loop(1000, kind, Series::Same(fill(octet, size)))
                 .measured();
         }
     }

@@ -5,7 +5,7 @@ pub fn section_title(number: &str) -> Option<&'static str> {
     TITLES.iter().find(|(known, _)| *known == number).map(|(_, title)| *title)
 }
 
-const TITLES: [(&str, &str); 57] = [
+const TITLES: [(&str, &str); 71] = [
     ("1", "Data frames and length encoding"),
     ("1.1", "Text frames at the edges of the length encoding"),
     ("1.2", "Binary frames at the edges of the length encoding"),
@@ -57,6 +57,20 @@ const TITLES: [(&str, &str); 57] = [
     ("9.8", "1000 binary echoes of growing size"),
     ("10", "The tester's own fragments"),
     ("10.1", "A fragment size set on the sender"),
+    ("12", "Compression of contents of different kinds"),
+    ("12.1", "JSON, as text"),
+    ("12.2", "A grey-scale picture"),
+    ("12.3", "Prose, as binary data"),
+    ("12.4", "HTML, as text"),
+    ("12.5", "A PDF document"),
+    ("13", "Compression with different parameters"),
+    ("13.1", "Nothing asked for"),
+    ("13.2", "No context takeover"),
+    ("13.3", "A window of 9 bits"),
+    ("13.4", "A window of 15 bits"),
+    ("13.5", "No context takeover and a window of 9 bits"),
+    ("13.6", "No context takeover and a window of 15 bits"),
+    ("13.7", "Three alternatives, the most demanding first"),
     ("CL", "Closing handshake and the end of TCP"),
     ("CL.3", "The end of TCP"),
     ("HS", "Opening handshake of a server"),

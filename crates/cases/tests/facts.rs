@@ -9,9 +9,14 @@ use sha2::{Digest, Sha256};
 use wsproof_cases::classic;
 use wsproof_engine::{
     Accept, Case, CloseBy, Expected, FrameSpec, Grade, Input, Kind, Limits, Payload, Run,
-    RunConfig, Step, Target, judge,
+    RunConfig, Series, Step, Target, judge,
 };
-use wsproof_proto::{LengthForm, Role, handshake::accept_for, mask};
+use wsproof_proto::{
+    LengthForm, Opcode, Role,
+    deflate::{ClientWindow, NAME, Parameters},
+    handshake::accept_for,
+    mask,
+};
 
 #[derive(Deserialize)]
 struct Fact {
@@ -24,6 +29,20 @@ struct Fact {
     flags: BTreeSet<String>,
     wire: Option<Wire>,
     silent_peer: SilentPeer,
+    compression: Option<Compression>,
+}
+
+/// What is asked of the peer's compression, in the words of either role.
+#[derive(Deserialize)]
+struct Compression {
+    offers_when_client: Vec<String>,
+    rules_when_server: Vec<Rule>,
+}
+
+#[derive(Deserialize)]
+struct Rule {
+    needs_in_offer: Vec<String>,
+    adds_to_response: Vec<String>,
 }
 
 /// The octets of the whole script, not masked, without what timers and reactions add.
@@ -75,7 +94,13 @@ fn ids_and_their_order_are_the_same() {
 
 #[test]
 fn scripts_are_the_same() {
-    check(|case, fact| same("steps", &case.steps.iter().map(step).collect(), &fact.sends));
+    check(|case, fact| {
+        same(
+            "steps",
+            &case.steps.iter().map(|sent| step(sent, &case.accept)).collect(),
+            &fact.sends,
+        )
+    });
 }
 
 #[test]
@@ -105,6 +130,8 @@ fn flags_are_the_same() {
             ("always_informational", case.informational),
             ("checks_own_frame_count", case.checks_own_frames),
             ("computed_verdict", computed),
+            ("needs_permessage_deflate", !case.deflate.is_empty()),
+            ("show_compression_ratio", !case.deflate.is_empty()),
             ("show_duration", case.measured),
             ("wrong_code_fails_case", case.close.wrong_code_fails),
         ];
@@ -126,9 +153,34 @@ fn octets_are_the_same_in_both_roles() {
             })
             .or_else(|| match (&fact.wire, case.steps.last()) {
                 (Some(wire), _) => wire_failure(wire, &plain, frames.len()),
-                (None, Some(Step::EchoLoop { frame, .. })) => loop_failure(frame, &frames),
+                (None, Some(Step::EchoLoop)) => loop_failure(&case.accept, &frames),
                 _ => Some("no octets to compare with".to_owned()),
             })
+    });
+}
+
+#[test]
+fn the_same_is_asked_of_the_peers_compression() {
+    check(|case, fact| {
+        let Some(compression) = &fact.compression else {
+            return same("asked", &case.deflate, &Vec::new());
+        };
+        let offers = case.deflate.iter().map(|ask| ask.offer().to_string()).collect();
+        same("offers", &offers, &compression.offers_when_client).or_else(|| {
+            let plain = Parameters::default();
+            let able = Parameters { client_max_window_bits: ClientWindow::Supported, ..plain };
+            let rules = case.deflate.iter().zip(&compression.rules_when_server);
+            rules
+                .map(|(ask, rule)| {
+                    let adds = rule.adds_to_response.iter().map(|added| format!("; {added}"));
+                    let answer = format!("{NAME}{}", adds.collect::<String>());
+                    let needs = !rule.needs_in_offer.is_empty();
+                    same("needs", &ask.answer(&plain).is_none(), &needs).or_else(|| {
+                        same("answer", &ask.answer(&able).map(|a| a.answer()), &Some(answer))
+                    })
+                })
+                .find_map(|failure| failure)
+        })
     });
 }
 
@@ -145,7 +197,7 @@ fn verdicts_on_a_silent_peer_are_the_same() {
 
 // The catalogue in the words of the facts.
 
-fn step(step: &Step) -> Value {
+fn step(step: &Step, accept: &Accept) -> Value {
     match step {
         Step::BeginFrame { opcode, fin, length } => json!({ "frame_header": {
             "opcode": opcode.bits(), "fin": fin, "rsv": 0, "length": length,
@@ -155,9 +207,20 @@ fn step(step: &Step) -> Value {
             json!({ "close": { "code": code, "reason": reason } })
         }
         Step::CloseAfter(after) => json!({ "close_after": seconds(*after) }),
-        Step::EchoLoop { count, frame: sent } => {
-            json!({ "echo_loop": { "count": count, "frame": frame(sent) } })
-        }
+        Step::EchoLoop => match accept {
+            Accept::EchoLoop { kind, series: Series::Same(payload), count } => {
+                let opcode = if *kind == Kind::Text { Opcode::Text } else { Opcode::Binary };
+                let sent = frame(&FrameSpec::new(opcode, payload.clone()));
+                json!({ "echo_loop": { "count": count, "frame": sent } })
+            }
+            Accept::EchoLoop { kind: wanted, series: Series::Windows { corpus, size }, count } => {
+                let unit = if corpus.in_code_points { "code points" } else { "octets" };
+                json!({ "echo_loop": { "count": count, "windows": {
+                    "kind": kind(*wanted), "corpus": corpus.name, "size": size, "unit": unit,
+                } } })
+            }
+            _ => json!("a loop of what"),
+        },
         Step::FragmentSize(size) => json!({ "fragment_size": size }),
         Step::Frame(sent) => json!({ "frame": frame(sent) }),
         Step::FramePart(part) => json!({ "frame_payload_part": payload(part) }),
@@ -199,10 +262,13 @@ fn frame(sent: &FrameSpec) -> Value {
 fn accept(accept: &Accept) -> Value {
     match accept {
         Accept::Class(_) => json!("a class that no classic case has"),
-        Accept::EchoLoop { kind: wanted, payload, count } => json!({
-            "computed": "echo_count_type_and_length",
+        Accept::EchoLoop { kind: wanted, series, count } => json!({
+            "computed": match series {
+                Series::Same(_) => "echo_count_type_and_length",
+                Series::Windows { .. } => "echo_count_type_length_and_sha1",
+            },
             "kind": kind(*wanted),
-            "len": payload.len(),
+            "len": series.size().0,
             "count": count,
         }),
         Accept::Events(lists) => {
@@ -238,7 +304,7 @@ fn payload(payload: &Payload) -> Value {
     let head = payload.head(256);
     let unit = match payload {
         Payload::Repeat { unit, .. } => *unit,
-        Payload::Octets(_) => (1..=head.len())
+        Payload::Octets(_) | Payload::Window { .. } => (1..=head.len())
             .find(|n| head.iter().eq(head[..*n].iter().cycle().take(256)))
             .unwrap_or_default(),
     };
@@ -330,10 +396,19 @@ fn wire_failure(wire: &Wire, octets: &[u8], frames: usize) -> Option<String> {
         })
 }
 
-fn loop_failure(sent: &FrameSpec, frames: &[Frame]) -> Option<String> {
-    let [frame] = frames else { return Some(format!("{} frames instead of one", frames.len())) };
-    same("first octet", &frame.octets[0], &(0x80 | sent.opcode.bits()))
-        .or_else(|| same("payload", &frame.payload, &sent.payload.to_vec()))
+/// The first message of a loop. Without compression there is no loop over a corpus.
+fn loop_failure(accept: &Accept, frames: &[Frame]) -> Option<String> {
+    match (accept, frames) {
+        (Accept::EchoLoop { kind, series: Series::Same(payload), .. }, [frame]) => {
+            let opcode = if *kind == Kind::Text { 1 } else { 2 };
+            same("first octet", &frame.octets[0], &(0x80 | opcode))
+                .or_else(|| same("payload", &frame.payload, &payload.to_vec()))
+        }
+        (Accept::EchoLoop { series: Series::Windows { .. }, .. }, [frame]) => {
+            same("close frame", &frame.octets, &vec![0x88, 2, 3, 0xe8])
+        }
+        _ => Some(format!("{} frames", frames.len())),
+    }
 }
 
 // The silent peer.
@@ -346,7 +421,8 @@ fn silent_peer(case: &Arc<Case>, role: Role) -> [String; 2] {
         Role::Client => response(&String::from_utf8_lossy(&written(&mut run, now))),
         Role::Server => "GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\n\
                          Connection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
-                         Sec-WebSocket-Version: 13\r\n\r\n"
+                         Sec-WebSocket-Version: 13\r\n\
+                         Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n\r\n"
             .to_owned(),
     }
     .into_bytes();
@@ -362,9 +438,14 @@ fn silent_peer(case: &Arc<Case>, role: Role) -> [String; 2] {
 
 fn response(request: &str) -> String {
     let key = request.lines().find_map(|line| line.strip_prefix("Sec-WebSocket-Key: "));
+    let extension = if request.contains("permessage-deflate") {
+        "Sec-WebSocket-Extensions: permessage-deflate\r\n"
+    } else {
+        ""
+    };
     format!(
         "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-         Sec-WebSocket-Accept: {}\r\n\r\n",
+         {extension}Sec-WebSocket-Accept: {}\r\n\r\n",
         accept_for(key.unwrap_or_default().as_bytes())
     )
 }

@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use wsproof_engine::{Case, CaseId, Limits};
 use wsproof_report::{
     JudgeKind, Line, Results, classic,
-    contract::{self, Confirmation, End, Machine, Note, PeerInfo, RunInfo, Verdict},
+    contract::{self, Confirmation, End, Excluded, Machine, Note, PeerInfo, RunInfo, Verdict},
     html,
 };
 use wsproof_runner::{Event, Options, Peer, run_peer};
@@ -160,7 +160,8 @@ impl Session {
             .map_err(|error| Error::failed(format!("write {}", self.path.display()), error))?;
         let cases: Vec<Case> = self.plan.cases.iter().map(|case| Case::clone(case)).collect();
         let classic_cases: Vec<Case> = wsproof_cases::classic();
-        let mut files = html::files(&self.results, &cases, self.plan.judge);
+        let mut files =
+            html::files(&self.results, &cases, self.plan.judge, wsproof_cases::section_title);
         let classic_order: Vec<Case> = classic_cases
             .into_iter()
             .chain(cases.iter().filter(|case| !case.id.is_classic()).cloned())
@@ -204,6 +205,11 @@ impl Session {
             .collect()
     }
 
+    fn excluded_for(&self, agent: &str) -> Vec<CaseId> {
+        let ids = self.plan.cases.iter().map(|case| &case.id);
+        ids.filter(|id| self.is_excluded(agent, id)).cloned().collect()
+    }
+
     fn is_excluded(&self, agent: &str, case: &CaseId) -> bool {
         use crate::selection::selects_whole;
         self.plan.excluded.iter().any(|(agents, cases)| {
@@ -229,7 +235,11 @@ impl Session {
                     let name = self.name(named, attempt.outcome.openings.first());
                     let url = named.url.clone();
                     listener.named(&name);
-                    self.write(Line::Peer(PeerInfo { peer: name, url }))?;
+                    self.write(Line::Peer(PeerInfo { peer: name.clone(), url }))?;
+                    let cases = self.excluded_for(&name);
+                    if !cases.is_empty() {
+                        self.write(Line::Excluded(Excluded { peer: name, cases }))?;
+                    }
                 }
                 let peer = listener.name.clone().unwrap_or_default();
                 if self.is_excluded(&peer, &attempt.case.id) {

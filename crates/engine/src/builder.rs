@@ -5,8 +5,9 @@ use std::{panic::Location as Caller, time::Duration};
 use wsproof_proto::Opcode;
 
 use crate::{
-    Accept, Accepted, Basis, Case, CaseId, Citation, Class, Close, CloseBy, Edit, Expected,
-    FrameSpec, Grade, Kind, Location, MessageSpec, Payload, Spec, Step, Timers, Tolerance, octets,
+    Accept, Accepted, Ask, Basis, Case, CaseId, Citation, Class, Close, CloseBy, Edit, Expected,
+    FrameSpec, Grade, Kind, Location, MessageSpec, Payload, Series, Spec, Step, Timers, Tolerance,
+    octets,
 };
 
 /// Collects the cases of a section.
@@ -35,6 +36,7 @@ impl Section {
             cites: Vec::new(),
             edits: Vec::new(),
             bare_request: false,
+            deflate: Vec::new(),
             steps: Vec::new(),
             accept: Accept::Events(Vec::new()),
             tolerance: None,
@@ -158,11 +160,16 @@ impl Case {
         self
     }
 
-    /// Sends `frame` again and again, each time after the echo of the one before.
-    pub fn echo_loop(&mut self, count: u32, frame: FrameSpec) -> &mut Self {
-        let kind = if frame.opcode == Opcode::Text { Kind::Text } else { Kind::Binary };
-        self.accept = Accept::EchoLoop { kind, payload: frame.payload.clone(), count };
-        self.step(Step::EchoLoop { count, frame })
+    /// Sends messages, each after the echo of the one before.
+    pub fn echo_loop(&mut self, count: u32, kind: Kind, series: Series) -> &mut Self {
+        self.accept = Accept::EchoLoop { kind, series, count };
+        self.step(Step::EchoLoop)
+    }
+
+    /// Needs permessage-deflate. Alternatives are tried in the order in which they are given.
+    pub fn deflate(&mut self, asks: &[Ask]) -> &mut Self {
+        asks.clone_into(&mut self.deflate);
+        self
     }
 
     /// The tester closes with 1000 once the strict list has come; a clean handshake must follow.

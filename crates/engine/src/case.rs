@@ -5,7 +5,7 @@ use std::{fmt, time::Duration};
 use serde::{Deserialize, Serialize};
 use wsproof_proto::Violation;
 
-use crate::{Expected, Kind, Payload, Step};
+use crate::{Ask, Expected, Kind, Payload, Series, Step};
 
 /// The id of a case: parts separated by dots, `6.4.1` or `HS.1.1`.
 ///
@@ -147,8 +147,8 @@ pub enum Accept {
     EchoLoop {
         /// The kind of each message.
         kind: Kind,
-        /// What each must be.
-        payload: Payload,
+        /// What they must be.
+        series: Series,
         /// How many.
         count: u32,
     },
@@ -264,6 +264,10 @@ pub struct Case {
     pub edits: Vec<Edit>,
     /// Whether the opening request is the bare minimum: no field that is not required.
     pub bare_request: bool,
+    /// What is asked of the peer's compression, the most demanding alternative first. Without any,
+    /// compression is neither offered nor agreed to; with some, a peer that does not agree has not
+    /// implemented what the case is about.
+    pub deflate: Vec<Ask>,
     /// What the tester does once the connection is open.
     pub steps: Vec<Step>,
     /// What decides `behavior`.
@@ -305,7 +309,10 @@ impl Case {
                     }
                 }
             }
-            Accept::FirstEcho { payload, .. } | Accept::EchoLoop { payload, .. } => add(payload),
+            Accept::FirstEcho { payload, .. }
+            | Accept::EchoLoop { series: Series::Same(payload), .. } => add(payload),
+            // What is compared with changes from message to message.
+            Accept::EchoLoop { series: Series::Windows { .. }, .. } => {}
             Accept::Class(_) => {
                 for step in &self.steps {
                     if let Step::Frame(frame) = step {

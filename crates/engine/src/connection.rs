@@ -7,11 +7,14 @@ use std::time::Duration;
 
 use wsproof_proto::{
     CloseCode, Deviation, FrameHeader, FrameReader, Opcode, Role, Violation, close::CloseBody,
-    handshake::HeadReader,
+    deflate::Agreement, handshake::HeadReader,
 };
 
 use crate::{
-    ClosingState, Event, FrameSpec, Opening, Payload, Stats, TcpEnd, Timer, Transcript, What,
+    ClosingState, Event, FrameSpec, Kind, Opening, Payload, Stats, TcpEnd, Timer, Traffic,
+    Transcript, What,
+    compressed::Compressor,
+    deflate::{COMPRESSED, Incoming},
     event::Arriving,
     opening::{BodyLength, MAX_HEAD},
     outgoing::{Outgoing, Sent},
@@ -69,6 +72,9 @@ pub(crate) struct Connection {
     pub(crate) messages_received: u32,
     pub(crate) arriving: Option<Arriving>,
     pub(crate) text_ill_formed: bool,
+    /// Present if compression was agreed.
+    pub(crate) incoming: Option<Incoming>,
+    pub(crate) compressor: Option<Compressor>,
     /// Payload of the control frame that is arriving, as far as it is kept.
     pub(crate) control: Vec<u8>,
     /// Head of the data frame that is arriving, for the log.
@@ -92,11 +98,13 @@ struct Pending {
 pub(crate) struct Shared {
     pub(crate) transcript: Transcript,
     pub(crate) stats: Stats,
+    pub(crate) traffic: Traffic,
     pub(crate) events: Vec<Event>,
     pub(crate) events_omitted: u64,
     pub(crate) deviations: Vec<Deviation>,
     pub(crate) references: Vec<Payload>,
     pub(crate) octets_received: u64,
+    pub(crate) octets_sent: u64,
     pub(crate) timer_count: u64,
     pub(crate) limits: crate::Limits,
     pub(crate) timers: Option<crate::Timers>,
@@ -135,6 +143,8 @@ impl Connection {
             messages_received: 0,
             arriving: None,
             text_ill_formed: false,
+            incoming: None,
+            compressor: None,
             control: Vec::new(),
             frame_head: Vec::new(),
             frame_offset: 0,
@@ -194,6 +204,45 @@ impl Connection {
         self.state = State::Open;
         self.opened_at = Some(now);
         self.log(shared, now, What::Opened);
+    }
+
+    /// Messages may be compressed from now on.
+    pub(crate) fn agree(&mut self, agreement: Agreement) {
+        let peer = self.role.other();
+        self.opening.agreement = Some(agreement);
+        self.reader = FrameReader::new(peer).grant_rsv(COMPRESSED);
+        self.incoming = Some(Incoming::new(agreement, peer));
+        self.compressor = Some(Compressor::new(agreement.of(self.role)));
+    }
+
+    /// Whether compression was agreed.
+    pub(crate) fn compresses(&self) -> bool {
+        self.compressor.is_some()
+    }
+
+    /// Sends a message as a library would: compressed if that was agreed, then in fragments.
+    pub(crate) fn send_message(
+        &mut self,
+        shared: &mut Shared,
+        kind: Kind,
+        payload: &Payload,
+        fragment_size: u64,
+    ) {
+        match &mut self.compressor {
+            Some(compressor) => {
+                let compressed = compressor.message(&payload.to_vec());
+                self.out.message(kind, COMPRESSED, compressed.into(), fragment_size);
+            }
+            None => self.out.message(kind, 0, payload.clone(), fragment_size),
+        }
+        self.message_sent(shared, payload.len());
+    }
+
+    /// Counts a message that was given to the writer.
+    pub(crate) fn message_sent(&mut self, shared: &mut Shared, len: u64) {
+        self.messages_sent += 1;
+        shared.traffic.outgoing.messages += 1;
+        shared.traffic.outgoing.app_octets += len;
     }
 
     // Timers.
@@ -343,7 +392,8 @@ impl Connection {
             if !self.closing.was_clean {
                 self.not_clean("the peer broke the protocol during the closing handshake");
             }
-            self.abort(shared, now);
+            // In order, so that the close frame is not lost on its way.
+            self.end(shared, now, TcpOrder::End);
         }
     }
 
@@ -468,6 +518,7 @@ impl Connection {
     ) -> Option<bool> {
         let (log_on, index) = (self.log_on, self.index);
         let own_write = self.out.fill(buf, |sent| log_sent(shared, now, index, log_on, &sent))?;
+        shared.octets_sent += buf.len() as u64;
         *shared.stats.write_sizes.entry(buf.len()).or_default() += 1;
         self.log_traffic(shared, now, || What::Wrote {
             len: buf.len(),
@@ -480,10 +531,13 @@ impl Connection {
 
 fn log_sent(shared: &mut Shared, now: Duration, index: usize, log_on: bool, sent: &Sent) {
     *shared.stats.frames_sent.entry(sent.header.opcode.bits()).or_default() += 1;
+    if !sent.header.opcode.is_control() {
+        shared.traffic.outgoing.add_frame(&sent.header);
+    }
     if log_on {
         let repeated = match &sent.payload {
             Payload::Repeat { unit, .. } => Some(*unit),
-            Payload::Octets(_) => None,
+            Payload::Octets(_) | Payload::Window { .. } => None,
         };
         let what = What::FrameSent {
             header: sent.header,

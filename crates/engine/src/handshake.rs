@@ -1,6 +1,6 @@
 //! The opening handshake of a run: what became of our request, or of the peer's.
 
-use std::time::Duration;
+use std::{fmt::Write, time::Duration};
 
 use wsproof_proto::{
     Violation,
@@ -10,6 +10,7 @@ use wsproof_proto::{
 use crate::{
     Accept, ConnectionId, Run, Timer,
     connection::{State, TcpOrder},
+    negotiation,
     opening::BodyLength,
 };
 
@@ -29,9 +30,23 @@ impl Run {
             Err(violation) => return self.refuse(id, now, violation),
         };
         connection.opening.answer(&head);
-        let offer = self.config.target.offer(&connection.key);
-        connection.opening.violations = check_response(&head, &offer);
+        let offer = self.config.target.offer(&self.case, &connection.key);
+        let mut violations = check_response(&head, &offer);
+        let mut misfit = None;
+        if violations.is_empty() {
+            let field = head.values("Sec-WebSocket-Extensions").next();
+            match negotiation::answered(field, &self.case.deflate) {
+                Ok(None) => {}
+                Ok(Some(agreed)) => {
+                    misfit = agreed.misfit;
+                    connection.agree(agreed.parameters.agreement());
+                }
+                Err(violation) => violations.push(violation),
+            }
+        }
+        connection.opening.violations = violations;
         if connection.opening.violations.is_empty() {
+            connection.opening.violations.extend(misfit);
             connection.open(&mut self.shared, now);
         } else if head.status == 101 {
             connection.not_clean("the answer to the opening handshake was not acceptable");
@@ -56,24 +71,43 @@ impl Run {
         let connection = &mut self.connections[id];
         let State::Opening(reader) = &connection.state else { return };
         connection.opening.request = reader.octets().to_vec();
-        let key = parse_request(reader.octets())
-            .ok()
-            .and_then(|head| head.values("Sec-WebSocket-Key").next().map(<[u8]>::to_vec));
-        let Some(key) = key else {
-            connection.out.raw(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n".to_vec());
-            connection.not_clean("the peer's request has no Sec-WebSocket-Key");
-            return connection.end(&mut self.shared, now, TcpOrder::End);
+        let head = parse_request(reader.octets()).ok();
+        let field = |name| head.as_ref().and_then(|head| head.values(name).next());
+        let Some(key) = field("Sec-WebSocket-Key") else {
+            return self.decline(id, now, "the peer's request has no Sec-WebSocket-Key");
         };
-        let response = format!(
+        let offers = field("Sec-WebSocket-Extensions");
+        let answer = match negotiation::chosen(offers, &self.case.deflate) {
+            Ok(answer) => answer,
+            Err(violation) => {
+                connection.opening.violations.push(violation);
+                return self.decline(id, now, "the peer's offer of an extension cannot be read");
+            }
+        };
+        let mut response = format!(
             "HTTP/1.1 101 Switching Protocols\r\nServer: {}\r\nUpgrade: WebSocket\r\n\
-             Connection: Upgrade\r\nSec-WebSocket-Accept: {}\r\n\r\n",
+             Connection: Upgrade\r\nSec-WebSocket-Accept: {}\r\n",
             self.config.target.user_agent,
-            accept_for(&key)
+            accept_for(key)
         );
+        if let Some(answer) = answer {
+            let _ = write!(response, "Sec-WebSocket-Extensions: {}\r\n", answer.answer());
+            connection.agree(answer.agreement());
+        }
+        response.push_str("\r\n");
         connection.opening.response = response.clone().into_bytes();
         connection.opening.status = Some(101);
         connection.out.raw(response.into_bytes());
         connection.open(&mut self.shared, now);
+    }
+
+    /// Refuses the request of a client under test.
+    fn decline(&mut self, id: ConnectionId, now: Duration, why: &str) {
+        let connection = &mut self.connections[id];
+        connection.out.raw(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n".to_vec());
+        connection.opening.status = Some(400);
+        connection.not_clean(why);
+        connection.end(&mut self.shared, now, TcpOrder::End);
     }
 
     /// What came in place of a handshake is kept for the report.

@@ -7,16 +7,20 @@
 
 mod builder;
 mod case;
+mod compressed;
 mod connection;
+mod deflate;
 mod event;
 mod handshake;
 pub mod judge;
+mod negotiation;
 mod opening;
 mod outcome;
 mod outgoing;
 mod payload;
 mod run;
 mod script;
+mod series;
 mod step;
 mod transcript;
 mod words;
@@ -29,11 +33,13 @@ pub use case::{
     Accept, Accepted, Basis, Case, CaseId, Citation, Class, Close, CloseBy, Edit, Grade, Location,
     Spec, Timers, Tolerance, case_ids,
 };
+pub use deflate::{Ask, WindowExceeded};
 pub use event::{Event, Expected, Kind, Observed};
 pub use judge::{Behavior, CloseBehavior, Judgement};
 pub use opening::{Opening, Target};
-pub use outcome::{ClosingState, Outcome, Stats, TcpEnd};
+pub use outcome::{ClosingState, Outcome, Stats, TcpEnd, Traffic, Volume};
 pub use payload::{Payload, fill, octets, repeat};
 pub use run::{ConnectionId, Input, Limits, Run, RunConfig, Transmit};
+pub use series::{Corpus, Series};
 pub use step::{FrameSpec, MessageSpec, Step};
 pub use transcript::{Entry, Timer, Transcript, What};

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use wsproof_proto::{
     Violation,
+    deflate::{self, Agreement},
     handshake::{Offer, RequestHead, ResponseHead},
 };
 
@@ -62,6 +63,10 @@ impl Target {
         if !self.subprotocols.is_empty() {
             head = head.with("Sec-WebSocket-Protocol", self.subprotocols.join(","));
         }
+        if !case.deflate.is_empty() {
+            let offers: Vec<_> = case.deflate.iter().map(|ask| ask.offer().to_string()).collect();
+            head = head.with("Sec-WebSocket-Extensions", offers.join(", "));
+        }
         head = head.with("Sec-WebSocket-Version", "13");
         for (name, value) in &self.fields {
             head = head.with(name, value);
@@ -74,11 +79,16 @@ impl Target {
         head
     }
 
-    pub(crate) fn offer(&self, key: &str) -> Offer {
+    pub(crate) fn offer(&self, case: &Case, key: &str) -> Offer {
         Offer {
             key: key.to_owned(),
             subprotocols: self.subprotocols.clone(),
-            extensions: Vec::new(),
+            extensions: case
+                .deflate
+                .first()
+                .map(|_| deflate::NAME.to_owned())
+                .into_iter()
+                .collect(),
         }
     }
 }
@@ -101,6 +111,9 @@ pub struct Opening {
     pub server: Option<String>,
     /// For what a client must fail the connection.
     pub violations: Vec<Violation>,
+    /// How both ends compress, if they agreed to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agreement: Option<Agreement>,
 }
 
 impl Opening {

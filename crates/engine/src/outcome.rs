@@ -3,9 +3,9 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use serde::{Deserialize, Serialize};
-use wsproof_proto::{Deviation, Role};
+use wsproof_proto::{Deviation, FrameHeader, Role};
 
-use crate::{Event, Opening, Transcript};
+use crate::{Event, Opening, Transcript, WindowExceeded};
 
 /// How TCP came to its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -82,7 +82,39 @@ pub struct Stats {
     pub frames_sent: BTreeMap<u8, u64>,
 }
 
+/// How much data went one way, in data frames while the connection was open.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Volume {
+    /// Messages that were complete.
+    pub messages: u64,
+    /// Frames that were complete.
+    pub frames: u64,
+    /// Octets of the messages' payloads, before compression.
+    pub app_octets: u64,
+    /// Octets of the frames' payloads.
+    pub payload_octets: u64,
+    /// Octets of everything after the opening handshake, control frames included.
+    pub wire_octets: u64,
+}
+
+impl Volume {
+    pub(crate) fn add_frame(&mut self, header: &FrameHeader) {
+        self.frames += 1;
+        self.payload_octets += header.length;
+    }
+}
+
+/// How much data went both ways.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Traffic {
+    /// From the peer.
+    pub incoming: Volume,
+    /// To the peer.
+    pub outgoing: Volume,
+}
+
 /// Everything that a run knows when it is over.
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Outcome {
     /// The tester's role.
@@ -99,6 +131,9 @@ pub struct Outcome {
     pub echoes: u32,
     /// For computed cases: the classic verdict on the messages.
     pub computed_ok: bool,
+    /// The case is about compression, to which the peer did not agree.
+    #[serde(default)]
+    pub unimplemented: bool,
     /// Where the content of an echo first differed from what was sent.
     pub content_differs_at: Option<u64>,
     /// An [`crate::Step::AwaitEchoes`] ended, by its limit or with the connection, before all
@@ -113,8 +148,17 @@ pub struct Outcome {
     pub openings: Vec<Opening>,
     /// What was illegal in the peer's frames.
     pub deviations: Vec<Deviation>,
+    /// The first reference of a compressed message to what the agreed window does not hold.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub window_exceeded: Option<WindowExceeded>,
     /// Counts.
     pub stats: Stats,
+    /// How much data went both ways until a loop of echoes was through.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub traffic: Option<Traffic>,
+    /// The peer sent data after a final block of compressed data.
+    #[serde(default)]
+    pub went_on_after_final_block: bool,
     /// Whether the log of octets was on when the run ended.
     pub log_was_on: bool,
     /// The wire log.

@@ -52,7 +52,7 @@ enum Item {
         frame: Option<FrameHeader>,
     },
     /// A message, cut into frames as they are needed.
-    Fragments { kind: Kind, payload: Payload, size: u64, at: u64 },
+    Fragments { kind: Kind, rsv: u8, payload: Payload, size: u64, at: u64 },
 }
 
 impl Outgoing {
@@ -108,13 +108,13 @@ impl Outgoing {
         }
     }
 
-    /// Cuts at multiples of `size`. FIN goes on the first piece that runs past the end, so a
+    /// A message whose first frame has the reserved bits `rsv`. Cuts at multiples of `size`. FIN goes on the first piece that runs past the end, so a
     /// message of an exact multiple ends in an empty frame; 0 means one frame.
-    pub(crate) fn message(&mut self, kind: Kind, payload: Payload, size: u64) {
+    pub(crate) fn message(&mut self, kind: Kind, rsv: u8, payload: Payload, size: u64) {
         if size == 0 || payload.len() <= size {
-            self.frame(&FrameSpec::new(opcode(kind), payload));
+            self.frame(&FrameSpec::new(opcode(kind), payload).rsv(rsv));
         } else {
-            self.queue.push_back(Item::Fragments { kind, payload, size, at: 0 });
+            self.queue.push_back(Item::Fragments { kind, rsv, payload, size, at: 0 });
         }
     }
 
@@ -198,19 +198,20 @@ impl Outgoing {
 
     /// Turns the next fragment of a message at the front into a frame.
     fn expand(&mut self) {
-        let Some(Item::Fragments { kind, payload, size, at }) = self.queue.front_mut() else {
+        let Some(Item::Fragments { kind, rsv, payload, size, at }) = self.queue.front_mut() else {
             return;
         };
         let start = *at;
         let mut piece = Vec::new();
         payload.copy_to(start, usize::try_from(*size).unwrap_or(usize::MAX), &mut piece);
         let fin = (piece.len() as u64) < *size;
-        let opcode = if start == 0 { opcode(*kind) } else { Opcode::Continuation };
+        let (opcode, rsv) =
+            if start == 0 { (opcode(*kind), *rsv) } else { (Opcode::Continuation, 0) };
         *at += piece.len() as u64;
         if fin {
             self.queue.pop_front();
         }
-        let frame = FrameSpec { fin, ..FrameSpec::new(opcode, piece.into()) };
+        let frame = FrameSpec { fin, rsv, ..FrameSpec::new(opcode, piece.into()) };
         let item = self.item(&frame);
         self.queue.push_front(item);
     }
@@ -293,11 +294,11 @@ mod tests {
     #[test]
     fn an_exact_multiple_ends_in_an_empty_frame() {
         let mut out = Outgoing::new(None);
-        out.message(Kind::Text, fill(b'*', 4), 2);
+        out.message(Kind::Text, 0, fill(b'*', 4), 2);
         assert_eq!(writes(&mut out), [(b"\x01\x02**\x00\x02**\x80\x00".to_vec(), false)]);
-        out.message(Kind::Binary, fill(b'*', 3), 2);
+        out.message(Kind::Binary, 0, fill(b'*', 3), 2);
         assert_eq!(writes(&mut out), [(b"\x02\x02**\x80\x01*".to_vec(), false)]);
-        out.message(Kind::Binary, fill(b'*', 3), 3);
+        out.message(Kind::Binary, 0, fill(b'*', 3), 3);
         assert_eq!(writes(&mut out), [(b"\x82\x03***".to_vec(), false)]);
     }
 

@@ -19,6 +19,15 @@ pub enum Payload {
         /// Length of the whole in octets.
         len: u64,
     },
+    /// A part of a corpus, which goes on with the corpus's beginning at its end.
+    Window {
+        /// The corpus.
+        corpus: Arc<[u8]>,
+        /// Where the part begins.
+        start: usize,
+        /// Its length in octets.
+        len: usize,
+    },
 }
 
 /// One octet repeated.
@@ -47,6 +56,7 @@ impl Payload {
         match self {
             Self::Octets(octets) => octets.len() as u64,
             Self::Repeat { len, .. } => *len,
+            Self::Window { len, .. } => *len as u64,
         }
     }
 
@@ -98,32 +108,40 @@ impl Payload {
             Self::Repeat { tile, unit, len } => {
                 format!("{} repeated to {len} octets", quote(&tile[..*unit]))
             }
+            Self::Window { start, len, .. } => {
+                format!("{len} octets of the corpus from octet {start} on")
+            }
         }
     }
 
     /// Hands out the octets from `at` in slices until `n` are through or `each` says stop.
     fn pieces(&self, at: u64, n: usize, mut each: impl FnMut(&[u8]) -> bool) {
         let left = self.len().saturating_sub(at);
-        let mut n = n.min(small(left));
+        let n = n.min(small(left));
         match self {
             Self::Octets(octets) if n > 0 => {
                 let start = small(at);
                 each(&octets[start..start + n]);
             }
             Self::Octets(_) => {}
-            Self::Repeat { tile, .. } => {
-                // The tile holds whole units, so it repeats like the unit does.
-                let mut start = small(at % tile.len() as u64);
-                while n > 0 {
-                    let piece = n.min(tile.len() - start);
-                    if !each(&tile[start..start + piece]) {
-                        return;
-                    }
-                    n -= piece;
-                    start = 0;
-                }
+            // The tile holds whole units, so it repeats like the unit does.
+            Self::Repeat { tile, .. } => cycle(tile, small(at % tile.len() as u64), n, each),
+            Self::Window { corpus, start, .. } => {
+                cycle(corpus, (start + small(at)) % corpus.len().max(1), n, each);
             }
         }
+    }
+}
+
+/// Hands out `n` octets from `start` on, with `octets` repeated as often as needed.
+fn cycle(octets: &[u8], mut start: usize, mut n: usize, mut each: impl FnMut(&[u8]) -> bool) {
+    while n > 0 && !octets.is_empty() {
+        let piece = n.min(octets.len() - start);
+        if !each(&octets[start..start + piece]) {
+            return;
+        }
+        n -= piece;
+        start = 0;
     }
 }
 

@@ -10,15 +10,18 @@ use rand_chacha::{
     rand_core::{Rng, SeedableRng},
 };
 use wsproof_proto::{
-    CloseCode, FrameHeader, FrameItem, Opcode, Role, Violation, handshake::key_from,
+    CloseCode, Deviation, FrameHeader, FrameItem, Opcode, Role, Violation, handshake::key_from,
 };
 
 use crate::{
-    Accept, Case, Event, Kind, Observed, Outcome, Step, Target, TcpEnd, Timer, Timers, What,
+    Accept, Case, Event, Kind, Observed, Outcome, Payload, Series, Target, TcpEnd, Timer, Timers,
+    Traffic, What,
     connection::{Connection, Shared, State, TcpOrder},
+    deflate::{COMPRESSED, Fault, Incoming},
     event::Arriving,
     opening::MAX_BODY,
     script::{Blocked, Script},
+    series::Cutter,
     transcript,
 };
 
@@ -108,16 +111,24 @@ pub struct Run {
     pub(crate) shared: Shared,
     pub(crate) script: Script,
     pub(crate) computed_ok: bool,
+    pub(crate) unimplemented: bool,
     pub(crate) content_differs_at: Option<u64>,
     pub(crate) echo_timed_out: bool,
     seeds: ChaCha8Rng,
     dialled: usize,
+    traffic: Option<Traffic>,
+    /// Makes the messages of the case's echo loop, if it has one.
+    cutter: Option<Cutter>,
 }
 
 impl Run {
     /// A run that is about to open its first connection.
     pub fn new(case: Arc<Case>, config: RunConfig) -> Self {
         let references = case.references();
+        let cutter = match &case.accept {
+            Accept::EchoLoop { series, .. } => Some(series.cutter()),
+            _ => None,
+        };
         let shared = Shared {
             references,
             limits: config.limits,
@@ -132,9 +143,12 @@ impl Run {
             shared,
             script: Script::default(),
             computed_ok: false,
+            unimplemented: false,
             content_differs_at: None,
             echo_timed_out: false,
             dialled: 0,
+            traffic: None,
+            cutter,
         };
         let mut nonce = [0; 16];
         run.seeds.fill_bytes(&mut nonce);
@@ -269,6 +283,8 @@ impl Run {
         let further = self.connections[1..].iter_mut().map(|c| std::mem::take(&mut c.closing));
         let further_closings = further.collect();
         let first = &mut self.connections[0];
+        let went_on = first.incoming.as_ref().is_some_and(Incoming::went_on);
+        let first_exceeded = first.incoming.as_ref().and_then(|incoming| incoming.exceeded);
         Outcome {
             further_closings,
             role: first.role,
@@ -278,13 +294,17 @@ impl Run {
             events_omitted: self.shared.events_omitted,
             echoes: self.connections.iter().map(|c| c.messages_received).sum(),
             computed_ok: self.computed_ok,
+            unimplemented: self.unimplemented,
             content_differs_at: self.content_differs_at,
             echo_timed_out: self.echo_timed_out,
             log_was_on: self.connections[0].log_is_on(),
             closing: std::mem::take(&mut self.connections[0].closing),
             openings,
             deviations: self.shared.deviations,
+            window_exceeded: first_exceeded,
             stats: self.shared.stats,
+            traffic: self.traffic,
+            went_on_after_final_block: went_on,
             transcript: self.shared.transcript,
             octets_received: self.shared.octets_received,
         }
@@ -375,6 +395,15 @@ impl Run {
                         if header.opcode == Opcode::Text { Kind::Text } else { Kind::Binary };
                     connection.arriving = Some(Arriving::new(kind, shared.references.len()));
                     connection.text_ill_formed = false;
+                    if let Some(incoming) = &mut connection.incoming {
+                        let compressed = header.rsv == COMPRESSED;
+                        incoming.begin(compressed, header.opcode == Opcode::Text);
+                    }
+                }
+                if let Some(incoming) = &mut connection.incoming
+                    && !header.opcode.is_control()
+                {
+                    incoming.begin_frame();
                 }
             }
             FrameItem::Violation(deviation) => {
@@ -394,7 +423,15 @@ impl Run {
                     let room = 127_usize.saturating_sub(connection.control.len());
                     connection.control.extend_from_slice(&data[..data.len().min(room)]);
                 } else if let Some(arriving) = &mut connection.arriving {
-                    arriving.push(data, &shared.references);
+                    let mut each = |octets: &[u8]| arriving.push(octets, &shared.references);
+                    let read = match &mut connection.incoming {
+                        Some(incoming) if incoming.is_compressed() => incoming.push(data, each),
+                        _ => {
+                            each(data);
+                            Ok(())
+                        }
+                    };
+                    connection.inflated(shared, now, read);
                 }
             }
             FrameItem::End { header } => self.frame_complete(id, now, &header),
@@ -405,6 +442,9 @@ impl Run {
         let shared = &mut self.shared;
         let connection = &mut self.connections[id];
         *shared.stats.frames_received.entry(header.opcode.bits()).or_default() += 1;
+        if connection.is_open() && !header.opcode.is_control() {
+            shared.traffic.incoming.add_frame(header);
+        }
         let (head, offset) = (std::mem::take(&mut connection.frame_head), connection.frame_offset);
         connection.log_traffic(shared, now, || What::FrameReceived {
             header: *header,
@@ -431,15 +471,18 @@ impl Run {
         let shared = &mut self.shared;
         let connection = &mut self.connections[id];
         let Some(arriving) = connection.arriving.take() else { return };
+        if let Some(incoming) = connection.incoming.as_mut().filter(|i| i.is_compressed()) {
+            let read = incoming.end();
+            connection.inflated(shared, now, read);
+            if read == Err(Fault::TextBreaksOff) || connection.is_ended() {
+                return;
+            }
+        }
         if connection.text_ill_formed {
             // `wstest` looks at a text again at its end, and finds it wrong once more.
             let violation = Violation::TextIllFormed;
             let offset = connection.reader.offset();
-            return connection.violation(
-                shared,
-                now,
-                wsproof_proto::Deviation { violation, offset },
-            );
+            return connection.violation(shared, now, Deviation { violation, offset });
         }
         // What the reader has still to tell is that the text breaks off within a character.
         let breaks_off = !connection.reader.is_between_frames();
@@ -447,6 +490,10 @@ impl Run {
             return;
         }
         connection.messages_received += 1;
+        if connection.is_open() {
+            shared.traffic.incoming.messages += 1;
+            shared.traffic.incoming.app_octets += arriving.len;
+        }
         let what = arriving.finish(&shared.references);
         self.event(id, now, what);
     }
@@ -458,6 +505,8 @@ impl Run {
             Accept::FirstEcho { .. } | Accept::EchoLoop { .. } => {
                 if let Observed::Message { kind, len, equals, first_difference, .. } = what {
                     self.echo(id, now, kind, len, equals.is_some(), first_difference);
+                } else {
+                    self.shared.record(Event { at: now, what });
                 }
                 return;
             }
@@ -483,15 +532,21 @@ impl Run {
         }
         let (good, more) = match &self.case.accept {
             Accept::FirstEcho { kind, payload } => (got == *kind && len == payload.len(), false),
-            Accept::EchoLoop { kind, payload, count } => {
-                let good = got == *kind && len == payload.len();
+            Accept::EchoLoop { kind, series, count } => {
+                let right = if series.compares_content() { same } else { len == series.size().0 };
+                let good = got == *kind && right;
                 (good, good && self.connections[id].messages_sent < *count)
             }
             _ => return,
         };
         if more {
-            self.send_loop_frame(id);
+            self.send_next_of_loop(id);
             return;
+        }
+        // Nothing was sent, so that this is no echo.
+        self.unimplemented &= good;
+        if good && matches!(self.case.accept, Accept::EchoLoop { .. }) {
+            self.take_traffic(id);
         }
         if matches!(self.case.accept, Accept::EchoLoop { .. }) {
             self.computed_ok = good;
@@ -504,14 +559,37 @@ impl Run {
         connection.send_close(&mut self.shared, now, Some(CloseCode::NORMAL.0), b"");
     }
 
-    pub(crate) fn send_loop_frame(&mut self, id: ConnectionId) {
-        let step = self.case.steps.iter().find_map(|step| match step {
-            Step::EchoLoop { frame, .. } => Some(frame),
-            _ => None,
-        });
-        if let Some(frame) = step {
-            self.connections[id].out.frame(frame);
-            self.connections[id].messages_sent += 1;
+    /// Notes how much went both ways until now, for the loop is through.
+    fn take_traffic(&mut self, id: ConnectionId) {
+        let connection = &self.connections[id];
+        let head = match connection.role {
+            Role::Client => &connection.opening.request,
+            Role::Server => &connection.opening.response,
+        };
+        let mut traffic = self.shared.traffic;
+        traffic.incoming.wire_octets = self.shared.octets_received;
+        traffic.outgoing.wire_octets = self.shared.octets_sent.saturating_sub(head.len() as u64);
+        self.traffic = Some(traffic);
+    }
+
+    pub(crate) fn send_next_of_loop(&mut self, id: ConnectionId) {
+        let Accept::EchoLoop { kind, series, .. } = &self.case.accept else { return };
+        let Some(cutter) = &self.cutter else { return };
+        let connection = &mut self.connections[id];
+        let n = connection.messages_sent;
+        let payload = cutter.message(n);
+        if let (Series::Windows { corpus, size }, Some(compressor)) =
+            (series, &mut connection.compressor)
+        {
+            let octets = Payload::Octets(compressor.nth(corpus.name, *size, cutter, n));
+            connection.out.message(*kind, COMPRESSED, octets, connection.fragment_size);
+            connection.message_sent(&mut self.shared, payload.len());
+        } else {
+            let size = connection.fragment_size;
+            connection.send_message(&mut self.shared, *kind, &payload, size);
+        }
+        if series.compares_content() {
+            self.shared.references = vec![payload];
         }
     }
 
@@ -541,5 +619,36 @@ impl Connection {
     /// Whether the payload being read belongs to a control frame; those interrupt messages.
     fn reader_in_control(&self) -> bool {
         self.reader.current_opcode().is_some_and(Opcode::is_control)
+    }
+}
+
+impl Connection {
+    /// Reacts to what reading a compressed message came to.
+    fn inflated(&mut self, shared: &mut Shared, now: Duration, read: Result<(), Fault>) {
+        let offset = self.frame_offset;
+        let Some(incoming) = &mut self.incoming else { return };
+        let newly_exceeded = incoming.take_newly_exceeded();
+        let fault = read.err();
+        if newly_exceeded && fault != Some(Fault::OutOfWindow) {
+            let violation = Violation::WindowExceeded;
+            self.note(shared, now, Deviation { violation, offset });
+        }
+        let Some(fault) = fault else { return };
+        let deviation = Deviation { violation: fault.violation(), offset };
+        match fault {
+            Fault::Text | Fault::TextBreaksOff => {
+                self.text_ill_formed = fault == Fault::Text;
+                self.violation(shared, now, deviation);
+            }
+            // What it becomes in the end cannot be an echo.
+            Fault::TooLong | Fault::CorruptAfterFinal => self.note(shared, now, deviation),
+            // `wstest` loses the connection over it, and does not know that it did.
+            Fault::Corrupt(_) | Fault::OutOfWindow => {
+                self.note(shared, now, deviation);
+                self.not_clean("a compressed message of the peer cannot be decompressed");
+                self.end(shared, now, TcpOrder::End);
+                self.closing.dropped_by_me = false;
+            }
+        }
     }
 }

@@ -46,6 +46,11 @@ impl Run {
             return;
         }
         let case = self.case.clone();
+        if self.script.next == 0 && !case.deflate.is_empty() && !self.connections[0].compresses() {
+            self.unimplemented = true;
+            self.script.end();
+            self.connections[0].send_close(&mut self.shared, now, Some(1000), b"");
+        }
         loop {
             let id = self.script.current;
             match self.script.blocked {
@@ -112,7 +117,7 @@ impl Run {
                 self.add_connection(key);
                 self.script.blocked = Blocked::Opening;
             }
-            Step::EchoLoop { .. } => self.send_loop_frame(id),
+            Step::EchoLoop => self.send_next_of_loop(id),
             Step::FragmentSize(size) => connection.fragment_size = *size,
             Step::Frame(frame) => {
                 if matches!(frame.opcode, Opcode::Text | Opcode::Binary) {
@@ -124,8 +129,7 @@ impl Run {
             Step::KillAfter(after) => connection.start_limit(shared, now, Timer::KillAfter, *after),
             Step::Message(message) => {
                 let size = message.fragment_size.unwrap_or(connection.fragment_size);
-                connection.messages_sent += 1;
-                connection.out.message(message.kind, message.payload.clone(), size);
+                connection.send_message(shared, message.kind, &message.payload, size);
             }
             Step::ShutdownWrite => {
                 connection.order = Some(TcpOrder::ShutdownWrite);

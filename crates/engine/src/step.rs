@@ -62,13 +62,9 @@ pub enum Step {
     /// Opens a further connection with the same key and goes on when its opening handshake is
     /// settled. Later steps act on it.
     Dial,
-    /// Sends a message `count` times, each after the echo of the one before, then closes.
-    EchoLoop {
-        /// How often.
-        count: u32,
-        /// The message, one frame.
-        frame: FrameSpec,
-    },
+    /// Sends the messages of [`Accept::EchoLoop`](crate::Accept::EchoLoop), each after the echo of
+    /// the one before, then closes.
+    EchoLoop,
     /// Sets the connection's fragment size for messages; 0 means no fragments.
     FragmentSize(u64),
     /// Writes one frame.

@@ -5,7 +5,7 @@ use std::{fmt::Write, time::Duration};
 use wsproof_proto::LengthForm;
 
 use crate::{
-    Accept, Basis, Case, Class, CloseBy, Edit, Expected, FrameSpec, Grade, Step,
+    Accept, Basis, Case, Class, CloseBy, Edit, Expected, FrameSpec, Grade, Series, Step,
     judge::distinct_codes,
 };
 
@@ -26,8 +26,13 @@ impl Case {
     pub fn expectation(&self) -> String {
         let mut text = match &self.accept {
             Accept::Class(class) => class_words(class),
-            Accept::EchoLoop { count, .. } => {
-                format!("All {count} messages come back, each before the next one is sent.")
+            Accept::EchoLoop { kind, series, count } => {
+                let (size, unit) = series.size();
+                format!(
+                    "All {count} {} messages of {size} {unit} come back, each before the next one \
+                     is sent.",
+                    kind.name()
+                )
             }
             Accept::FirstEcho { kind, payload } => {
                 format!("One {} message of {} octets comes back.", kind.name(), payload.len())
@@ -75,7 +80,16 @@ impl Case {
         let edits = self.edits.iter().map(|edit| match edit {
             Edit::Remove(name) => format!("leave {name} out of the opening request"),
         });
-        edits.chain(self.steps.iter().map(step_words)).collect()
+        let offers = self.deflate.iter().map(|ask| format!("as a client, offer {}", ask.offer()));
+        let steps = self.steps.iter().map(|step| match (step, &self.accept) {
+            (Step::EchoLoop, Accept::EchoLoop { kind, series, count }) => format!(
+                "{count} times, each after the echo of the one before: {} message, {}",
+                kind.name(),
+                series_words(series)
+            ),
+            _ => step_words(step),
+        });
+        edits.chain(offers).chain(steps).collect()
     }
 }
 
@@ -126,9 +140,7 @@ fn step_words(step: &Step) -> String {
             format!("close without a code if still open after {}", span(*after))
         }
         Step::Dial => "open another connection with the same key".to_owned(),
-        Step::EchoLoop { count, frame } => {
-            format!("{count} times, each after the echo of the one before: {}", frame_words(frame))
-        }
+        Step::EchoLoop => "send messages, each after the echo of the one before".to_owned(),
         Step::FragmentSize(size) => format!("cut messages into fragments of {size} octets"),
         Step::Frame(frame) => frame_words(frame),
         Step::FramePart(payload) => format!("feed payload: {}", payload.describe()),
@@ -149,6 +161,16 @@ fn step_words(step: &Step) -> String {
         }
         Step::WireLog { on: true, .. } => "log octets and frames".to_owned(),
         Step::WireLog { on: false, .. } => "stop logging octets and frames".to_owned(),
+    }
+}
+
+fn series_words(series: &Series) -> String {
+    match series {
+        Series::Same(payload) => payload.describe(),
+        Series::Windows { corpus, size } => {
+            let (_, unit) = series.size();
+            format!("the next {size} {unit} of the corpus {}", corpus.name)
+        }
     }
 }
 

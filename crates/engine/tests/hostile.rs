@@ -4,8 +4,8 @@ use std::{sync::Arc, time::Duration};
 
 use proptest::prelude::*;
 use wsproof_engine::{
-    Case, Class, Grade, Input, Limits, Run, RunConfig, Section, Spec, Step, Target, Transmit, echo,
-    fill, judge, ms, octets, ping, secs, text, text_message, timeout,
+    Ask, Case, Class, Corpus, Grade, Input, Kind, Limits, Run, RunConfig, Section, Series, Spec,
+    Step, Target, Transmit, echo, fill, judge, ms, octets, ping, secs, text, text_message, timeout,
 };
 use wsproof_proto::Role;
 
@@ -26,7 +26,21 @@ fn cases() -> Vec<Case> {
         .kill_after(secs(1))
         .accept(Grade::Strict, [timeout("A")])
         .peer_fails(1007);
-    s.case("1.3", "loop").close_after(secs(60)).echo_loop(100, text("hello"));
+    s.case("1.3", "loop").close_after(secs(60)).echo_loop(
+        100,
+        Kind::Text,
+        Series::Same("hello".into()),
+    );
+    let corpus = Corpus {
+        name: "words",
+        in_code_points: true,
+        octets: || "so viele Wörter wie nötig ".repeat(20).as_bytes().into(),
+    };
+    s.case("12.1", "compressed loop")
+        .deflate(&[Ask { no_context_takeover: false, max_window_bits: Some(9) }, Ask::default()])
+        .step(Step::FragmentSize(100))
+        .close_after(secs(60))
+        .echo_loop(100, Kind::Text, Series::Windows { corpus, size: 300 });
     s.case("1.4", "close")
         .send(ping("x"))
         .close(1000, "")
@@ -70,6 +84,11 @@ fn moves() -> impl Strategy<Value = Vec<Move>> {
         Just(b"\x89\x00".to_vec()),
         Just(b"\x01\x01\xce".to_vec()),
         Just(b"\x82\x7f\xff\xff\xff\xff\xff\xff\xff\xff".to_vec()),
+        Just(b"\xc1\x07\xf2\x48\xcd\xc9\xc9\x07\x00".to_vec()),
+        Just(b"\x41\x03\xf2\x48\xcd\x80\x04\xc9\xc9\x07\x00".to_vec()),
+        prop::collection::vec(any::<u8>(), 0..40).prop_map(|payload| {
+            [&[0xc2, u8::try_from(payload.len()).unwrap_or_default()], &payload[..]].concat()
+        }),
         prop::collection::vec(any::<u8>(), 0..40),
     ];
     let one = prop_oneof![
@@ -121,10 +140,15 @@ fn check(case: &Case, role: Role, moves: &[Move]) -> Result<(), TestCaseError> {
                     run.handle(id, now, Input::Octets(&mut octets.clone()));
                 }
                 Some(Move::Answer) => {
+                    let extension = match &case.deflate[..] {
+                        [] => "",
+                        _ => "permessage-deflate; server_max_window_bits=9",
+                    };
                     let accept =
                         wsproof_proto::handshake::accept_for(key.as_deref().unwrap_or(b""));
                     let mut answer = format!(
                         "HTTP/1.1 101 x\r\nUpgrade: websocket\r\nConnection: upgrade\r\n\
+                         Sec-WebSocket-Extensions: {extension}\r\n\
                          Sec-WebSocket-Accept: {accept}\r\n\r\n"
                     )
                     .into_bytes();

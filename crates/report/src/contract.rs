@@ -18,6 +18,8 @@ pub enum Line {
     Run(RunInfo),
     /// A peer is about to be tested.
     Peer(PeerInfo),
+    /// Selected cases that are not for this peer.
+    Excluded(Excluded),
     /// A case was carried out.
     Attempt(Box<Attempt>),
     /// Which attempt of a case counts.
@@ -80,6 +82,15 @@ pub struct PeerInfo {
     pub peer: String,
     /// Where it was reached; empty for a client under test.
     pub url: String,
+}
+
+/// Selected cases that are left out with one peer on purpose.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Excluded {
+    /// The peer's name.
+    pub peer: String,
+    /// The cases.
+    pub cases: Vec<CaseId>,
 }
 
 /// A case that was carried out once with one peer.

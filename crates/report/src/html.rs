@@ -4,8 +4,13 @@
 //! escaped and shown as text.
 
 mod case;
+mod closing;
 mod index;
 mod log;
+mod matrix;
+mod opening;
+mod peer;
+mod stats;
 
 use askama::Template;
 use wsproof_engine::{Case, Citation};
@@ -13,10 +18,13 @@ use wsproof_proto::Violation;
 
 use crate::{File, JudgeKind, Results, names::Names};
 
+/// Gives the title of a section (`6`) or a subsection (`6.4`) of the catalogue.
+pub type Titles = fn(&str) -> Option<&'static str>;
+
 /// Renders the pages. `cases` is the catalogue, `judge` the judgement that is shown first.
-pub fn files(results: &Results, cases: &[Case], judge: JudgeKind) -> Vec<File> {
+pub fn files(results: &Results, cases: &[Case], judge: JudgeKind, titles: Titles) -> Vec<File> {
     let names = Names::new(results);
-    let view = View { results, cases, judge, names: &names };
+    let view = View { results, cases, judge, titles, names: &names };
     let mut files = vec![page("index.html".to_owned(), &index::Index::new(&view))];
     for peer in results.peers() {
         for (id, record) in results.records(&peer.peer) {
@@ -33,6 +41,7 @@ struct View<'a> {
     results: &'a Results,
     cases: &'a [Case],
     judge: JudgeKind,
+    titles: Titles,
     names: &'a Names<'a>,
 }
 
@@ -43,6 +52,7 @@ impl View<'_> {
 }
 
 /// A place in an RFC, with its address.
+#[derive(Clone, PartialEq, Eq)]
 struct Cite {
     label: String,
     url: String,
@@ -70,7 +80,90 @@ impl From<Violation> for Cite {
     }
 }
 
+/// A piece of a sentence: plain, or a link if it has an address.
+#[derive(Clone, PartialEq, Eq)]
+struct Piece {
+    text: String,
+    url: String,
+}
+
+/// A sentence in which `RFC 6455, 5.5.1` leads to that section.
+fn linked(text: &str) -> Vec<Piece> {
+    let mut pieces = Vec::new();
+    let mut rest = text;
+    let mut plain = String::new();
+    while let Some(at) = rest.find("RFC ") {
+        plain.push_str(&rest[..at]);
+        rest = &rest[at..];
+        let digits = |text: &str, dots: bool| {
+            let fits = |c: char| c.is_ascii_digit() || dots && c == '.';
+            text.find(|c| !fits(c)).unwrap_or(text.len())
+        };
+        let rfc = &rest[4..4 + digits(&rest[4..], false)];
+        let behind = &rest[4 + rfc.len()..];
+        let section = behind.strip_prefix(", ").unwrap_or_default();
+        let section = section[..digits(section, true)].trim_end_matches('.');
+        match rfc.parse() {
+            Ok(number) if !section.is_empty() => {
+                let cite = Cite::new(number, section);
+                let length = 4 + rfc.len() + 2 + section.len();
+                pieces.push(Piece { text: std::mem::take(&mut plain), url: String::new() });
+                pieces.push(Piece { text: rest[..length].to_owned(), url: cite.url });
+                rest = &rest[length..];
+            }
+            _ => {
+                plain.push_str("RFC ");
+                rest = &rest[4..];
+            }
+        }
+    }
+    plain.push_str(rest);
+    pieces.push(Piece { text: plain, url: String::new() });
+    pieces.retain(|piece| !piece.text.is_empty());
+    pieces
+}
+
+/// The name of the place where the index tells what a case is.
+fn anchor(id: &wsproof_engine::CaseId) -> String {
+    // Ids from a stored file may hold anything.
+    let plain = |c: char| if c.is_ascii_alphanumeric() || c == '.' { c } else { '_' };
+    let id: String = id.as_str().chars().map(plain).collect();
+    format!("case-{id}")
+}
+
 fn page(name: String, template: &impl Template) -> File {
     let text = template.render().expect("templates call nothing that fails");
     File { name, contents: text.into_bytes() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::linked;
+
+    fn check(text: &str, links: &[&str]) {
+        let pieces = linked(text);
+        let joined: String = pieces.iter().map(|piece| piece.text.as_str()).collect();
+        assert_eq!(joined, text);
+        let found = pieces.iter().filter(|piece| !piece.url.is_empty());
+        let found: Vec<_> = found.map(|piece| format!("{} {}", piece.text, piece.url)).collect();
+        assert_eq!(found, links);
+    }
+
+    #[test]
+    fn rules_in_sentences_are_links() {
+        check(
+            "limits are allowed (RFC 6455, 10.4).",
+            &["RFC 6455, 10.4 https://www.rfc-editor.org/rfc/rfc6455#section-10.4"],
+        );
+        check(
+            "RFC 9112, 6. Or RFC 7692, 7.1",
+            &[
+                "RFC 9112, 6 https://www.rfc-editor.org/rfc/rfc9112#section-6",
+                "RFC 7692, 7.1 https://www.rfc-editor.org/rfc/rfc7692#section-7.1",
+            ],
+        );
+        for text in ["", "RFC ", "RFC 6455", "RFC 99999, 1", "RFC 6455, x", "RFC é, 5"] {
+            check(text, &[]);
+        }
+    }
 }

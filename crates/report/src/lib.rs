@@ -8,12 +8,13 @@ pub mod classic;
 pub mod contract;
 pub mod html;
 mod names;
+mod refusals;
 mod results;
 pub mod summary;
 mod words;
 
 pub use contract::{JudgeKind, Line};
-pub use results::{Counts, ParseError, Record, Results};
+pub use results::{Counts, Missing, ParseError, Record, Results};
 pub use summary::text_summary;
 
 /// A file to be written into the folder of the report.

@@ -1,12 +1,12 @@
 //! Everything that is known about a run: the lines of `results.jsonl`, put in order.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, de::DeserializeOwned};
 use wsproof_engine::{Behavior, CaseId};
 
 use crate::contract::{
-    Attempt, Confirmation, End, FORMAT, JudgeKind, Line, Note, PeerInfo, RunInfo, Verdict,
+    Attempt, Confirmation, End, Excluded, FORMAT, JudgeKind, Line, Note, PeerInfo, RunInfo, Verdict,
 };
 
 /// The results of a run, complete or not.
@@ -15,6 +15,7 @@ pub struct Results {
     run: Option<RunInfo>,
     peers: Vec<PeerInfo>,
     records: BTreeMap<String, BTreeMap<CaseId, Record>>,
+    excluded: BTreeMap<String, BTreeSet<CaseId>>,
     notes: Vec<Note>,
     end: Option<End>,
 }
@@ -24,6 +25,31 @@ pub struct Results {
 pub struct Record {
     attempts: Vec<Attempt>,
     verdict: Option<Verdict>,
+}
+
+/// Why a case has no result with a peer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Missing {
+    /// It was not for this peer.
+    Excluded,
+    /// The run was interrupted before its turn.
+    NotRun,
+    /// Nobody selected it.
+    NotSelected,
+    /// The peer was gone, so that nobody can know.
+    Unreachable,
+}
+
+impl Missing {
+    /// The reason in a few words.
+    pub const fn words(self) -> &'static str {
+        match self {
+            Self::Excluded => "excluded",
+            Self::NotRun => "not run: interrupted",
+            Self::NotSelected => "not selected",
+            Self::Unreachable => "peer unreachable",
+        }
+    }
 }
 
 /// How many cases came to which verdict. Every case is in exactly one of `failed`, `close_only`,
@@ -80,8 +106,8 @@ pub enum ParseError {
     },
     /// A line of an unknown type.
     #[error(
-        "read line {line} of the results, field `type`: {found:?} is none of run, peer, attempt, \
-         verdict, note, end; mend or remove that line"
+        "read line {line} of the results, field `type`: {found:?} is none of run, peer, excluded, \
+         attempt, verdict, note, end; mend or remove that line"
     )]
     Type {
         /// The line, counted from 1.
@@ -127,6 +153,9 @@ impl Results {
         match line {
             Line::Run(run) => self.run = Some(run),
             Line::Peer(peer) => self.add_peer(peer),
+            Line::Excluded(Excluded { peer, cases }) => {
+                self.excluded.entry(peer).or_default().extend(cases);
+            }
             Line::Attempt(attempt) => {
                 self.record_mut(&attempt.peer, &attempt.case).attempts.push(*attempt);
             }
@@ -181,19 +210,52 @@ impl Results {
         self.record(peer, case)?.final_attempt()
     }
 
-    /// Every case that has a result with any peer, in the order of the catalogue.
+    /// Every case that was selected or has a result with any peer, in the order of the catalogue.
     pub fn cases(&self) -> Vec<CaseId> {
-        let mut ids: Vec<_> =
-            self.peers.iter().flat_map(|peer| self.records(&peer.peer)).map(|(id, _)| id).collect();
-        ids.sort();
-        ids.dedup();
+        let judged = self.peers.iter().flat_map(|peer| self.records(&peer.peer)).map(|(id, _)| id);
+        let ids: BTreeSet<_> = judged.chain(self.selected()).collect();
         ids.into_iter().cloned().collect()
     }
 
-    /// The selected cases that have no result with a peer.
+    /// The selected cases that should have a result with a peer and have none.
     pub fn missing(&self, peer: &str) -> Vec<&CaseId> {
-        let selected = self.run.iter().flat_map(|run| &run.cases);
-        selected.filter(|id| self.final_attempt(peer, id).is_none()).collect()
+        self.without_result(peer).filter(|id| !self.is_excluded(peer, id)).collect()
+    }
+
+    /// The selected cases that were not for this peer.
+    pub fn excluded(&self, peer: &str) -> Vec<&CaseId> {
+        self.without_result(peer).filter(|id| self.is_excluded(peer, id)).collect()
+    }
+
+    /// Why a case has no result with a peer; none if it has one.
+    pub fn why_missing(&self, peer: &str, case: &CaseId) -> Option<Missing> {
+        if self.final_attempt(peer, case).is_some() {
+            return None;
+        }
+        // An attempt that does not count was made before the peer went.
+        Some(if self.record(peer, case).is_some() {
+            Missing::Unreachable
+        } else if self.is_excluded(peer, case) {
+            Missing::Excluded
+        } else if !self.selected().any(|id| id == case) {
+            Missing::NotSelected
+        } else if self.is_interrupted() {
+            Missing::NotRun
+        } else {
+            Missing::Unreachable
+        })
+    }
+
+    fn selected(&self) -> impl Iterator<Item = &CaseId> {
+        self.run.iter().flat_map(|run| &run.cases)
+    }
+
+    fn without_result(&self, peer: &str) -> impl Iterator<Item = &CaseId> {
+        self.selected().filter(move |id| self.final_attempt(peer, id).is_none())
+    }
+
+    fn is_excluded(&self, peer: &str, case: &CaseId) -> bool {
+        self.excluded.get(peer).is_some_and(|cases| cases.contains(case))
     }
 
     /// Counts the verdicts of a peer under a judgement.
@@ -286,6 +348,7 @@ fn parse_line(line: &[u8], number: usize) -> Result<Line, ParseError> {
             Line::Run(read(line, number)?)
         }
         "peer" => Line::Peer(read(line, number)?),
+        "excluded" => Line::Excluded(read(line, number)?),
         "attempt" => Line::Attempt(read(line, number)?),
         "verdict" => Line::Verdict(read(line, number)?),
         "note" => Line::Note(read(line, number)?),

@@ -7,11 +7,16 @@ use wsproof_engine::Case;
 use crate::{
     JudgeKind, Record, Results,
     contract::Confirmation,
-    words::{differs, headline, judge_name, number, other, reason, verdict, visible},
+    refusals::{Refusals, status_line},
+    words::{
+        differs, headline, judge_name, number, other, reason, verdict, visible, visible_octets,
+    },
 };
 
 /// More deviations than this are counted.
 const MAX_SHOWN: usize = 20;
+/// Octets of a refusal's body that are shown.
+const MAX_BODY: usize = 280;
 const COLUMNS: usize = 80;
 
 /// A piece of the summary.
@@ -111,7 +116,12 @@ fn peer_summary(out: &mut Out, results: &Results, cases: &[Case], judge: JudgeKi
     if !totals.is_empty() {
         out.paragraph(Mark::Plain, "", &totals.join(", "));
     }
-    deviations(out, results, cases, judge, peer);
+    let refusals = Refusals::of(results, peer);
+    if counts.deviating > 0 && refusals.every().is_some() {
+        answers(out, &refusals);
+    } else {
+        deviations(out, results, cases, judge, peer);
+    }
     unstable(out, results, judge, peer);
     let records = || results.records(peer).map(|(_, record)| record);
     let differing = records().filter_map(Record::final_attempt).filter(|a| differs(a)).count();
@@ -131,6 +141,19 @@ fn peer_summary(out: &mut Out, results: &Results, cases: &[Case], judge: JudgeKi
     for note in results.notes().iter().filter(|note| note.peer.as_deref() == Some(peer)) {
         out.paragraph(Mark::Warn, "note      ", &visible(&note.text));
     }
+}
+
+/// What a peer answers that refuses everything: once for each status.
+fn answers(out: &mut Out, refusals: &Refusals<'_>) {
+    out.add(Mark::Plain, "\n");
+    for opening in refusals.by_status.values().filter_map(|found| Some(found.first()?.opening)) {
+        out.paragraph(Mark::Fail, "  answer  ", &status_line(opening));
+        let body = visible_octets(&opening.body[..opening.body.len().min(MAX_BODY)]);
+        if !body.is_empty() {
+            out.paragraph(Mark::Plain, "          ", &body);
+        }
+    }
+    out.add(Mark::Plain, "\n");
 }
 
 fn deviations(out: &mut Out, results: &Results, cases: &[Case], judge: JudgeKind, peer: &str) {

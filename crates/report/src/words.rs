@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use wsproof_engine::{Behavior, CloseBehavior, Judgement};
 
-use crate::{Counts, JudgeKind, Results, contract::Attempt};
+use crate::{Counts, JudgeKind, Results, contract::Attempt, refusals::Refusals};
 
 /// How good a verdict is, for colours and symbols.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,6 +17,19 @@ pub(crate) enum Tone {
 }
 
 impl Tone {
+    /// Of the verdict on what was received alone.
+    pub(crate) fn of_behavior(judgement: &Judgement) -> Self {
+        Self::of(&Judgement { close: CloseBehavior::Ok, ..judgement.clone() })
+    }
+
+    /// Of the verdict on the closing alone.
+    pub(crate) fn of_close(judgement: &Judgement) -> Self {
+        if judgement.close == CloseBehavior::Informational {
+            return Self::Info;
+        }
+        Self::of(&Judgement { behavior: Behavior::Ok, ..judgement.clone() })
+    }
+
     pub(crate) fn of(judgement: &Judgement) -> Self {
         use CloseBehavior::{Informational, Ok};
         match judgement.behavior {
@@ -65,6 +78,29 @@ pub(crate) fn verdict(judgement: &Judgement) -> &'static str {
     }
 }
 
+/// The verdict on what was received, in a word.
+pub(crate) const fn behavior_words(behavior: Behavior) -> &'static str {
+    match behavior {
+        Behavior::Failed => "failed",
+        Behavior::Informational => "informational",
+        Behavior::NonStrict => "non-strict",
+        Behavior::Ok => "passed",
+        Behavior::Unimplemented => "unimplemented",
+    }
+}
+
+/// The verdict on the closing, in a word or two.
+pub(crate) const fn close_words(close: CloseBehavior) -> &'static str {
+    match close {
+        CloseBehavior::Failed => "failed",
+        CloseBehavior::FailedByClient => "TCP left open",
+        CloseBehavior::Informational => "informational",
+        CloseBehavior::Ok => "as it should be",
+        CloseBehavior::Unclean => "unclean",
+        CloseBehavior::WrongCode => "wrong code",
+    }
+}
+
 /// Why a case deviates: the reason of the half that does.
 pub(crate) fn reason(judgement: &Judgement) -> String {
     if judgement.behavior == Behavior::Failed || !judgement.deviates() {
@@ -101,6 +137,12 @@ pub(crate) fn headline(results: &Results, peer: &str, counts: Counts) -> String 
     if total == 0 {
         return "has no results".to_owned();
     }
+    if deviating > 0
+        && let Some(status) = Refusals::of(results, peer).every()
+    {
+        let of = number(total, "case");
+        return format!("– every opening handshake was refused with status {status}: {of}");
+    }
     let missing = results.missing(peer).len();
     if results.is_interrupted() && missing > 0 {
         let selected = total + missing;
@@ -125,7 +167,7 @@ pub(crate) fn number(n: usize, thing: &str) -> String {
 }
 
 /// Text that may come from a peer, fit for a terminal and for a line of a page: no controls, no
-/// changes of direction.
+/// changes of direction, nothing without a width.
 pub(crate) fn visible(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
@@ -136,6 +178,15 @@ pub(crate) fn visible(text: &str) -> String {
         }
     }
     out
+}
+
+/// A stored date, RFC 3339 in UTC, as people write it; anything else as it is.
+pub(crate) fn utc(date: &str) -> String {
+    let date = visible(date);
+    match date.strip_suffix('Z').and_then(|date| date.split_once('T')) {
+        Some((day, time)) => format!("{day} {time} UTC"),
+        None => date,
+    }
 }
 
 /// Octets as text: what is not UTF-8 or not visible stands as `<ED A0 80>`.
@@ -150,6 +201,14 @@ pub(crate) fn visible_octets(octets: &[u8]) -> String {
     out
 }
 
+/// The text, or its first characters and a mark that there were more.
+pub(crate) fn bounded(text: &str, max: usize) -> String {
+    match text.char_indices().nth(max) {
+        Some((end, _)) => format!("{} …", &text[..end]),
+        None => text.to_owned(),
+    }
+}
+
 /// `81 05 48`.
 pub(crate) fn spaced_hex(octets: &[u8]) -> String {
     octets.iter().map(|octet| format!("{octet:02X}")).collect::<Vec<_>>().join(" ")
@@ -157,5 +216,6 @@ pub(crate) fn spaced_hex(octets: &[u8]) -> String {
 
 fn is_visible(c: char) -> bool {
     let turns = matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    !c.is_control() && !turns
+    let empty = matches!(c, '\u{ad}' | '\u{34f}' | '\u{115f}' | '\u{1160}' | '\u{180e}' | '\u{200b}'..='\u{200d}' | '\u{2060}'..='\u{2064}' | '\u{206a}'..='\u{206f}' | '\u{3164}' | '\u{feff}' | '\u{ffa0}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}');
+    !c.is_control() && !turns && !empty
 }

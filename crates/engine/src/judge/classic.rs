@@ -1,7 +1,7 @@
 //! What `wstest` says.
 
 use super::{Behavior, CloseBehavior, Judgement, join_codes, same_events};
-use crate::{Accept, Basis, Case, CloseBy, Grade, Outcome, Step};
+use crate::{Accept, Basis, Case, CloseBy, Grade, Observed, Outcome, Step};
 
 /// The classic judgement. It knows no basis: every rule counts as a MUST.
 ///
@@ -43,8 +43,19 @@ fn behavior(case: &Case, outcome: &Outcome) -> (Behavior, String) {
     if outcome.opened_at.is_none() {
         return (Behavior::Failed, "The opening handshake was not completed.".to_owned());
     }
+    if outcome.unimplemented {
+        return (Behavior::Unimplemented, NOT_AGREED.to_owned());
+    }
     match &case.accept {
         Accept::Class(_) => (Behavior::Failed, String::new()),
+        Accept::EchoLoop { .. } if pong_in_loop(outcome) => {
+            let text = "A pong that nobody asked for ends the loop of echoes.";
+            (Behavior::Failed, text.to_owned())
+        }
+        Accept::EchoLoop { .. } if outcome.went_on_after_final_block => {
+            let text = "Messages after a final block of compressed data are not read.";
+            (Behavior::Failed, text.to_owned())
+        }
         Accept::FirstEcho { .. } | Accept::EchoLoop { .. } if outcome.computed_ok => {
             (Behavior::Ok, "The messages came back with the right kind and length.".to_owned())
         }
@@ -75,6 +86,16 @@ fn behavior(case: &Case, outcome: &Outcome) -> (Behavior, String) {
     }
 }
 
+/// `wstest` takes a pong in a loop of echoes for an end of the case, and closes. The RFC allows it
+/// (RFC 6455, 5.5.3), so that we go on.
+fn pong_in_loop(outcome: &Outcome) -> bool {
+    let closed = outcome.closing.local_close_at.unwrap_or(outcome.ended_at);
+    outcome
+        .events
+        .iter()
+        .any(|event| matches!(event.what, Observed::Pong { .. }) && event.at < closed)
+}
+
 fn limit_in_seconds(case: &Case) -> u64 {
     case.steps
         .iter()
@@ -84,6 +105,9 @@ fn limit_in_seconds(case: &Case) -> u64 {
         })
         .unwrap_or_default()
 }
+
+const NOT_AGREED: &str =
+    "The peer does not agree to permessage-deflate, so that there is nothing to see.";
 
 /// The decision table, first hit wins.
 fn close(case: &Case, outcome: &Outcome) -> (CloseBehavior, String) {

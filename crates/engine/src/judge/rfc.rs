@@ -48,8 +48,15 @@ fn behavior(case: &Case, outcome: &Outcome) -> Ruling<Behavior> {
     if outcome.opened_at.is_none() {
         return failed(not_opened(outcome));
     }
+    if let Some(misfit) = outcome.openings.first().and_then(|opening| opening.violations.first()) {
+        return failed(format!("in the opening handshake, {misfit}"));
+    }
     if let Some(text) = illegal_frame(outcome) {
         return failed(text);
+    }
+    if outcome.unimplemented {
+        let text = "the peer does not agree to permessage-deflate".to_owned();
+        return (Behavior::Unimplemented, Basis::Should, text);
     }
     let (behavior, basis, reason) = match &case.accept {
         Accept::Events(_) => events(case, outcome),
@@ -200,7 +207,11 @@ pub(super) fn illegal_frame(outcome: &Outcome) -> Option<String> {
             )
         })
         .map(|deviation| {
-            format!("the peer sent {} at octet {}", deviation.violation, deviation.offset)
+            let detail = outcome
+                .window_exceeded
+                .filter(|_| deviation.violation == Violation::WindowExceeded)
+                .map_or(String::new(), |found| format!(": {found}"));
+            format!("the peer sent {} at octet {}{detail}", deviation.violation, deviation.offset)
         })
 }
 

@@ -65,8 +65,9 @@ impl Deflater {
 
     fn feed(&mut self, mut input: &[u8], flush: FlushCompress, out: &mut Vec<u8>) {
         loop {
-            // A flush is complete when room was left.
-            let room = input.len() / 2 + 64;
+            // A flush is complete when room was left. A second one would be another empty block, so
+            // that there must be room for all, even if it does not compress.
+            let room = input.len() + input.len() / 8 + 128;
             out.reserve(room);
             let (before_in, before_out) = (self.compress.total_in(), out.len());
             self.compress

@@ -122,7 +122,7 @@ impl Parameters {
         std::iter::once(NAME.to_owned()).chain(server).chain(client).collect::<Vec<_>>().join("; ")
     }
 
-    fn of_client(&self) -> Vec<String> {
+    fn of_client(self) -> Vec<String> {
         let takeover =
             self.client_no_context_takeover.then(|| CLIENT_NO_CONTEXT_TAKEOVER.to_owned());
         let window = match self.client_max_window_bits {
@@ -133,7 +133,7 @@ impl Parameters {
         takeover.into_iter().chain(window).collect()
     }
 
-    fn of_server(&self) -> Vec<String> {
+    fn of_server(self) -> Vec<String> {
         let takeover =
             self.server_no_context_takeover.then(|| SERVER_NO_CONTEXT_TAKEOVER.to_owned());
         let window =

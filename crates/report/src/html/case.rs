@@ -1,18 +1,30 @@
 //! The page of a case with a peer.
 
 use askama::Template;
-use wsproof_engine::{Basis, Behavior, Case, CaseId, CloseBehavior, Judgement, Opening, Outcome};
-use wsproof_proto::{CloseCode, Deviation, Opcode, Role};
+use wsproof_engine::{Accept, Basis, Case, CaseId, Event, Expected, Grade, Judgement, Outcome};
+use wsproof_proto::Deviation;
 
 use super::{
-    Cite, View,
+    Cite, Piece, View,
+    closing::{self, ClosingView},
+    linked,
     log::{self, LogRow},
+    opening::OpeningView,
+    stats::{self, FrameTable, OctetTable},
 };
 use crate::{
     JudgeKind, Record,
     contract::{Attempt, Confirmation, PeerInfo},
-    words::{Tone, judge_name, number, other, verdict, visible, visible_octets},
+    words::{
+        Tone, behavior_words, bounded, close_words, differs, judge_name, number, other, utc,
+        visible,
+    },
 };
+
+/// Events, expected or observed, that are shown.
+const MAX_EVENTS: usize = 40;
+/// Characters of an event or a reason that are shown.
+const MAX_TEXT: usize = 1000;
 
 #[derive(Template)]
 #[template(path = "case.html")]
@@ -21,52 +33,64 @@ pub(super) struct CasePage {
     url: String,
     id: String,
     tone: Tone,
-    verdict: &'static str,
-    description: String,
-    expectation: String,
-    observed: Vec<String>,
+    chips: Vec<Chip>,
     duration: String,
     started: String,
+    description: String,
+    expectation: String,
     cites: Vec<Cite>,
     location: String,
+    again: String,
     remarks: Vec<String>,
-    judgements: Vec<JudgementRow>,
+    judge: &'static str,
+    differs: bool,
     plan: Vec<String>,
     attempts: Vec<AttemptView>,
     tool: String,
 }
 
-struct JudgementRow {
-    name: String,
+/// A verdict in the headline.
+struct Chip {
     class: &'static str,
-    verdict: &'static str,
-    basis: &'static str,
-    reason: String,
+    symbol: &'static str,
+    text: String,
 }
 
 struct AttemptView {
     heading: String,
     words: String,
+    outcome: Vec<Ruling>,
+    expected: Vec<(&'static str, Vec<String>)>,
+    observed: Vec<String>,
+    close: Vec<Ruling>,
+    close_expected: Vec<String>,
+    close_observed: Vec<String>,
     deviations: Vec<DeviationRow>,
+    openings: Vec<OpeningView>,
+    closings: Vec<ClosingView>,
+    figures: Vec<(&'static str, String)>,
+    traffic: Vec<(&'static str, [String; 2])>,
+    octets: [OctetTable; 2],
+    frames: [FrameTable; 2],
     log: Vec<LogRow>,
     log_notes: Vec<String>,
-    openings: Vec<OpeningView>,
-    closing: Vec<(&'static str, String, &'static str)>,
-    stats: Vec<(&'static str, String, u64)>,
+}
+
+/// What one judgement says about one half.
+struct Ruling {
+    judge: &'static str,
+    class: &'static str,
+    symbol: &'static str,
+    /// Its name in the classic files.
+    name: &'static str,
+    basis: &'static str,
+    reason: Vec<Piece>,
 }
 
 struct DeviationRow {
     text: &'static str,
     cite: Cite,
     offset: u64,
-}
-
-struct OpeningView {
-    number: String,
-    request: String,
-    response: String,
-    body: String,
-    violations: Vec<(&'static str, Cite)>,
 }
 
 impl CasePage {
@@ -87,27 +111,40 @@ impl CasePage {
             url: visible(&peer.url),
             id: visible(id.as_str()),
             tone: Tone::of(judgement),
-            verdict: verdict(judgement),
+            chips: chips(judgement),
+            duration: duration(&attempt.outcome),
+            started: utc(&attempt.started),
             description: case.map_or_else(
                 || "This version's catalogue does not have this case.".to_owned(),
                 Case::description,
             ),
             expectation: case.map(Case::expectation).unwrap_or_default(),
-            observed: observed(&attempt.outcome),
-            duration: format!("{} ms", log::millis(attempt.outcome.duration())),
-            started: visible(&attempt.started),
             cites: cites.map(|cite| Cite::from(*cite)).collect(),
             location: case.map(location).unwrap_or_default(),
+            again: again(view, peer, id),
             remarks: remarks(case, record, attempt),
-            judgements: [view.judge, other(view.judge)]
-                .into_iter()
-                .flat_map(|judge| judgement_rows(judge, attempt.judgement(judge)))
-                .collect(),
+            judge: judge_name(view.judge),
+            differs: differs(attempt),
             plan: case.map(Case::plan).unwrap_or_default(),
-            attempts: attempts.map(|attempt| AttemptView::new(view, attempt)).collect(),
+            attempts: attempts.map(|attempt| AttemptView::new(view, case, attempt)).collect(),
             tool: view.results.run().map_or_else(String::new, |run| visible(&run.tool)),
         })
     }
+}
+
+fn chips(judgement: &Judgement) -> Vec<Chip> {
+    let chip = |tone: Tone, text: String| Chip { class: tone.class(), symbol: tone.symbol(), text };
+    vec![
+        chip(Tone::of_behavior(judgement), behavior_words(judgement.behavior).to_owned()),
+        chip(Tone::of_close(judgement), format!("closing {}", close_words(judgement.close))),
+    ]
+}
+
+fn duration(outcome: &Outcome) -> String {
+    if outcome.opened_at.is_some() {
+        return format!("{} ms", log::millis(outcome.duration()));
+    }
+    format!("never opened, TCP ended after {} ms", log::millis(outcome.ended_at))
 }
 
 /// File and line, from the root of the source tree on, wherever it was built.
@@ -115,6 +152,24 @@ fn location(case: &Case) -> String {
     let file = case.location.file;
     let from = file.rfind("crates/").unwrap_or_default();
     format!("{}:{}", &file[from..], case.location.line)
+}
+
+/// The command that runs the case again with the same masks and keys.
+fn again(view: &View<'_>, peer: &PeerInfo, id: &CaseId) -> String {
+    // Only what no shell reads in another way.
+    let plain = |text: &str| {
+        let fits = |c: char| c.is_ascii_alphanumeric() || "-._~:/@%+,=[]".contains(c);
+        !text.is_empty() && text.chars().all(fits)
+    };
+    let Some(run) = view.results.run() else { return String::new() };
+    // A server that the tester started has gone, and its port with it.
+    let was_there = run.command.contains(&peer.url)
+        || run.command.first().is_some_and(|name| name.contains("wstest"));
+    if was_there && plain(&peer.url) && plain(id.as_str()) {
+        format!("wsproof test --cases {id} --seed {} {}", run.seed, peer.url)
+    } else {
+        String::new()
+    }
 }
 
 fn remarks(case: Option<&Case>, record: &Record, attempt: &Attempt) -> Vec<String> {
@@ -146,106 +201,154 @@ fn remarks(case: Option<&Case>, record: &Record, attempt: &Attempt) -> Vec<Strin
     lines
 }
 
-fn judgement_rows(judge: JudgeKind, judgement: &Judgement) -> [JudgementRow; 2] {
-    let name = judge_name(judge);
-    // Each half has a colour of its own: as if the other one were fine.
-    let half =
-        |behavior, close| Tone::of(&Judgement { behavior, close, ..judgement.clone() }).class();
-    [
-        JudgementRow {
-            name: name.to_owned(),
-            class: half(judgement.behavior, CloseBehavior::Ok),
-            verdict: judgement.behavior.name(),
-            basis: basis(judgement.basis),
-            reason: visible(&judgement.reason),
-        },
-        JudgementRow {
-            name: format!("{name}, closing"),
-            class: half(Behavior::Ok, judgement.close),
-            verdict: judgement.close.name(),
-            basis: basis(judgement.close_basis),
-            reason: visible(&judgement.close_reason),
-        },
-    ]
-}
-
-const fn basis(basis: Basis) -> &'static str {
-    match basis {
-        Basis::Disputed => "disputed",
-        Basis::Must => "must",
-        Basis::Race => "race",
-        Basis::Should => "should",
-    }
-}
-
-/// What happened, in words: the events, then how it ended.
-fn observed(outcome: &Outcome) -> Vec<String> {
-    let mut lines = Vec::new();
-    if outcome.opened_at.is_none() {
-        lines.push("The WebSocket never opened.".to_owned());
-    }
-    for event in &outcome.events {
-        lines.push(format!("{} ms: {}", log::millis(event.at), visible(&event.what.describe())));
-    }
-    if outcome.events_omitted > 0 {
-        lines.push(format!("and {} more events", outcome.events_omitted));
-    }
-    if outcome.events.is_empty() && outcome.opened_at.is_some() {
-        lines.push(match outcome.echoes {
-            0 => "No message and no pong.".to_owned(),
-            n => format!("{} received whole.", number(n as usize, "message")),
-        });
-    }
-    let closing = &outcome.closing;
-    if let Some(at) = closing.remote_close_at {
-        let code = closing.remote_code.map_or_else(
-            || "without a code".to_owned(),
-            |code| format!("with {}", code_words(code)),
-        );
-        lines.push(format!("{} ms: close frame {code}", log::millis(at)));
-    }
-    if let Some(end) = closing.tcp_end {
-        lines.push(format!("{} ms: {}", log::millis(outcome.ended_at), log::tcp_end(end)));
-    }
-    lines
-}
-
-fn code_words(code: u16) -> String {
-    CloseCode(code).name().map_or_else(|| code.to_string(), |name| format!("{code} ({name})"))
-}
-
 impl AttemptView {
-    fn new(view: &View<'_>, attempt: &Attempt) -> Self {
+    fn new(view: &View<'_>, case: Option<&Case>, attempt: &Attempt) -> Self {
         let outcome = &attempt.outcome;
-        let mut words = vec![verdict(attempt.judgement(view.judge)).to_owned()];
-        words.push(if attempt.quiet {
+        let judgement = attempt.judgement(view.judge);
+        let place = if attempt.quiet {
             "nothing else at work".to_owned()
         } else {
             format!("at most {} beside it", number(attempt.beside as usize, "other case"))
-        });
-        words.push(visible(&attempt.started));
-        let mut log_notes = Vec::new();
-        if outcome.transcript.omitted > 0 {
-            log_notes.push(format!("{} more entries were not kept.", outcome.transcript.omitted));
-        }
-        if !outcome.log_was_on {
-            log_notes.push("The log of octets and frames was off when the run ended.".to_owned());
-        }
+        };
+        let words = [
+            behavior_words(judgement.behavior).to_owned(),
+            format!("closing {}", close_words(judgement.close)),
+            place,
+            duration(outcome),
+            utc(&attempt.started),
+        ];
+        let judges = [view.judge, other(view.judge)];
+        let measured = case.is_some_and(|case| case.measured);
         let several = outcome.openings.len() > 1;
+        let counted = move |n| if several { n } else { 0 };
+        let closings = std::iter::once(&outcome.closing).chain(&outcome.further_closings);
         Self {
             heading: format!("Attempt {}", attempt.attempt),
             words: words.join(", "),
+            outcome: judges.map(|judge| Ruling::outcome(judge, attempt)).into(),
+            expected: case.map(expected).unwrap_or_default(),
+            observed: observed(outcome),
+            close: judges.map(|judge| Ruling::closing(judge, attempt)).into(),
+            close_expected: case.map(closing::expected).unwrap_or_default(),
+            close_observed: closing::observed(&outcome.closing),
             deviations: outcome.deviations.iter().map(deviation).collect(),
-            log: log::rows(&outcome.transcript, several),
-            log_notes,
             openings: (1..)
                 .zip(&outcome.openings)
-                .map(|(n, opening)| opening_view(opening, if several { n } else { 0 }))
+                .map(|(n, opening)| OpeningView::new(opening, counted(n)))
                 .collect(),
-            closing: closing(outcome),
-            stats: stats(outcome),
+            closings: (1..)
+                .zip(closings)
+                .map(|(n, closing)| ClosingView::new(closing, outcome.role, counted(n)))
+                .collect(),
+            figures: if measured { stats::figures(outcome) } else { Vec::new() },
+            traffic: outcome.traffic.iter().flat_map(stats::traffic).collect(),
+            octets: stats::octet_tables(&outcome.stats),
+            frames: stats::frame_tables(&outcome.stats),
+            log: log::rows(outcome),
+            log_notes: log_notes(outcome),
         }
     }
+}
+
+impl Ruling {
+    fn outcome(judge: JudgeKind, attempt: &Attempt) -> Self {
+        let judgement = attempt.judgement(judge);
+        Self {
+            judge: judge_name(judge),
+            class: Tone::of_behavior(judgement).class(),
+            symbol: Tone::of_behavior(judgement).symbol(),
+            name: judgement.behavior.name(),
+            basis: basis(judge, judgement.basis),
+            reason: linked(&bounded(&visible(&judgement.reason), MAX_TEXT)),
+        }
+    }
+
+    fn closing(judge: JudgeKind, attempt: &Attempt) -> Self {
+        let judgement = attempt.judgement(judge);
+        Self {
+            judge: judge_name(judge),
+            class: Tone::of_close(judgement).class(),
+            symbol: Tone::of_close(judgement).symbol(),
+            name: judgement.close.name(),
+            basis: basis(judge, judgement.close_basis),
+            reason: linked(&bounded(&visible(&judgement.close_reason), MAX_TEXT)),
+        }
+    }
+}
+
+/// The strength of the rule; the classic judgement knows none.
+const fn basis(judge: JudgeKind, basis: Basis) -> &'static str {
+    match (judge, basis) {
+        (JudgeKind::Classic, _) => "",
+        (JudgeKind::Rfc, Basis::Disputed) => ", disputed",
+        (JudgeKind::Rfc, Basis::Must) => ", must",
+        (JudgeKind::Rfc, Basis::Race) => ", race",
+        (JudgeKind::Rfc, Basis::Should) => ", should",
+    }
+}
+
+/// The accepted lists of events, each with its name.
+fn expected(case: &Case) -> Vec<(&'static str, Vec<String>)> {
+    let message = |kind: wsproof_engine::Kind, payload: &wsproof_engine::Payload| {
+        Expected::Message(kind, payload.clone()).describe()
+    };
+    match &case.accept {
+        Accept::Class(_) => vec![("Accepted", vec![case.expectation()])],
+        Accept::EchoLoop { kind, series, count } => {
+            let (size, unit) = series.size();
+            let text = format!("{count} {} messages of {size} {unit}, unchanged", kind.name());
+            vec![("Accepted", vec![text])]
+        }
+        Accept::FirstEcho { kind, payload } => {
+            vec![("Accepted", vec![format!("{}, once", message(*kind, payload))])]
+        }
+        Accept::Events(lists) => lists
+            .iter()
+            .map(|list| {
+                let name = match (list.grade, list.basis) {
+                    (Grade::Strict, _) => "Accepted",
+                    (_, Basis::Race) => "Also accepted, as these events race",
+                    (Grade::NonStrict, _) => "Also accepted, but not preferred",
+                    (Grade::RfcOnly, _) => "Also accepted by the RFC judgement",
+                };
+                (name, events(list.events.iter().map(Expected::describe), 0))
+            })
+            .collect(),
+    }
+}
+
+/// What was received, in words, and whether the WebSocket ever opened.
+fn observed(outcome: &Outcome) -> Vec<String> {
+    if outcome.opened_at.is_none() {
+        return vec!["The WebSocket never opened.".to_owned()];
+    }
+    let words = |event: &Event| format!("{} ms: {}", log::millis(event.at), event.what.describe());
+    let mut lines = events(outcome.events.iter().map(words), outcome.events_omitted);
+    if outcome.events.is_empty() && outcome.echoes > 0 {
+        lines = vec![format!("{} received whole", number(outcome.echoes as usize, "message"))];
+    }
+    if let Some(at) = outcome.content_differs_at {
+        lines.push(format!("the first wrong octet of an echo is its octet {at}"));
+    }
+    if outcome.echo_timed_out {
+        lines.push("not all messages had come back in time".to_owned());
+    }
+    lines.extend(outcome.window_exceeded.map(|exceeded| exceeded.to_string()));
+    lines
+}
+
+/// The first of the events; `omitted` were not kept at all.
+fn events(all: impl ExactSizeIterator<Item = String>, omitted: u64) -> Vec<String> {
+    let more = (all.len().saturating_sub(MAX_EVENTS) as u64).saturating_add(omitted);
+    let shown = all.take(MAX_EVENTS).map(|text| bounded(&visible(&text), MAX_TEXT));
+    let mut lines: Vec<_> = shown.collect();
+    if more > 0 {
+        lines.push(format!("and {more} more"));
+    }
+    if lines.is_empty() {
+        lines.push("no message and no pong".to_owned());
+    }
+    lines
 }
 
 fn deviation(deviation: &Deviation) -> DeviationRow {
@@ -256,86 +359,20 @@ fn deviation(deviation: &Deviation) -> DeviationRow {
     }
 }
 
-fn opening_view(opening: &Opening, number: usize) -> OpeningView {
-    let text = |octets: &[u8]| {
-        // Line ends stay line ends, everything else that cannot be seen is spelled out.
-        let lines: Vec<_> = octets
-            .split(|octet| *octet == b'\n')
-            .map(|line| visible_octets(line.strip_suffix(b"\r").unwrap_or(line)))
-            .collect();
-        lines.join("\n").trim_end().to_owned()
-    };
-    let or_nothing = |text: String| if text.is_empty() { "(nothing)".to_owned() } else { text };
-    OpeningView {
-        number: if number == 0 { String::new() } else { format!(" {number}") },
-        request: or_nothing(text(&opening.request)),
-        response: or_nothing(text(&opening.response)),
-        body: text(&opening.body),
-        violations: opening.violations.iter().map(|v| (v.describe(), Cite::from(*v))).collect(),
+fn log_notes(outcome: &Outcome) -> Vec<String> {
+    let mut notes = Vec::new();
+    if outcome.transcript.omitted > 0 {
+        notes.push(format!(
+            "{} entries about octets and frames were counted, not kept.",
+            outcome.transcript.omitted
+        ));
     }
-}
-
-fn closing(outcome: &Outcome) -> Vec<(&'static str, String, &'static str)> {
-    let closing = &outcome.closing;
-    let flag = |flag: bool| if flag { "yes" } else { "no" }.to_owned();
-    let code = |code: Option<u16>| code.map_or_else(|| "none".to_owned(), code_words);
-    let text = |octets: &Option<Vec<u8>>| {
-        octets.as_deref().map_or_else(|| "none".to_owned(), visible_octets)
-    };
-    vec![
-        ("isServer", flag(outcome.role == Role::Server), "the tester was the server"),
-        ("closedByMe", flag(closing.closed_by_me), "the tester sent the first close frame"),
-        (
-            "failedByMe",
-            flag(closing.failed_by_me),
-            "the tester failed the connection: an illegal octet, or the case's time was over",
-        ),
-        ("droppedByMe", flag(closing.dropped_by_me), "the tester ended TCP"),
-        (
-            "wasClean",
-            flag(closing.was_clean),
-            "close frames went both ways and TCP ended as it should",
-        ),
-        (
-            "wasNotCleanReason",
-            closing.not_clean_reason.as_deref().map_or_else(|| "none".to_owned(), visible),
-            "why it was not clean",
-        ),
-        (
-            "wasServerConnectionDropTimeout",
-            flag(closing.server_drop_timeout),
-            "the server did not end TCP in time after the closing handshake",
-        ),
-        (
-            "wasOpenHandshakeTimeout",
-            flag(closing.open_handshake_timeout),
-            "the opening handshake was not complete in time",
-        ),
-        (
-            "wasCloseHandshakeTimeout",
-            flag(closing.close_handshake_timeout),
-            "the peer did not answer the close frame in time",
-        ),
-        ("localCloseCode", code(closing.local_code), "the code in the tester's close frame"),
-        ("localCloseReason", text(&closing.local_reason), "the reason in the tester's close frame"),
-        ("remoteCloseCode", code(closing.remote_code), "the code in the peer's close frame"),
-        ("remoteCloseReason", text(&closing.remote_reason), "the reason in the peer's close frame"),
-    ]
-}
-
-fn stats(outcome: &Outcome) -> Vec<(&'static str, String, u64)> {
-    let stats = &outcome.stats;
-    let octets = |(size, count): (&usize, &u64)| (number(*size, "octet"), *count);
-    let frames = |(opcode, count): (&u8, &u64)| {
-        (format!("{opcode} ({})", Opcode::from_bits(*opcode).name()), *count)
-    };
-    let mut rows = Vec::new();
-    let mut add = |what, kinds: Vec<(String, u64)>| {
-        rows.extend(kinds.into_iter().map(|(kind, count)| (what, kind, count)));
-    };
-    add("frames received", stats.frames_received.iter().map(frames).collect());
-    add("frames sent", stats.frames_sent.iter().map(frames).collect());
-    add("reads", stats.read_sizes.iter().map(octets).collect());
-    add("writes", stats.write_sizes.iter().map(octets).collect());
-    rows
+    if !outcome.log_was_on {
+        notes.push(
+            "The log of octets and frames was off when the run ended: what went over the wire \
+             then is not shown."
+                .to_owned(),
+        );
+    }
+    notes
 }

@@ -2,16 +2,19 @@
 
 use std::time::Duration;
 
-use wsproof_engine::{TcpEnd, Timer, Transcript, What};
+use wsproof_engine::{Outcome, TcpEnd, Timer, What};
 use wsproof_proto::{CloseCode, FrameHeader, Opcode, close::CloseBody, mask};
 
-use crate::words::{spaced_hex, visible, visible_octets};
+use crate::words::{number, spaced_hex, visible, visible_octets};
 
-/// Octets of a bare read or write that are shown; frames show all that is kept.
-const GLANCE: usize = 16;
+/// Rows at the beginning and at the end of a long log; what is between them stays in the results.
+const FIRST: usize = 250;
+const LAST: usize = 100;
 
 /// A row of the conversation.
 pub(super) struct LogRow {
+    /// Counted from 000; empty where it is no entry of the log.
+    pub(super) number: String,
     pub(super) at: String,
     /// Where it stands and how it looks.
     pub(super) class: &'static str,
@@ -24,16 +27,48 @@ pub(super) struct LogRow {
     pub(super) text: String,
 }
 
-pub(super) fn rows(transcript: &Transcript, several: bool) -> Vec<LogRow> {
-    let row = |entry: &wsproof_engine::Entry| {
+/// The rows, the end of TCP last.
+pub(super) fn rows(outcome: &Outcome) -> Vec<LogRow> {
+    let several = outcome.openings.len() > 1;
+    let entries = &outcome.transcript.entries;
+    let hidden = if entries.len() > FIRST + LAST + 1 {
+        FIRST..entries.len() - LAST
+    } else {
+        entries.len()..entries.len()
+    };
+    let mut rows = Vec::new();
+    for (index, entry) in entries.iter().enumerate() {
+        if hidden.contains(&index) {
+            if index == hidden.start {
+                rows.push(both(&format!(
+                    "{} more entries, all of them in results.jsonl{}",
+                    hidden.len(),
+                    not_kept(outcome)
+                )));
+            }
+            continue;
+        }
         let mut row = row(&entry.what);
+        row.number = format!("{index:03}");
         row.at = millis(entry.at);
         if several {
             row.words = format!("{} (connection {})", row.words, entry.connection + 1);
         }
-        row
-    };
-    transcript.entries.iter().map(row).collect()
+        rows.push(row);
+    }
+    let says_end = |entry: &wsproof_engine::Entry| matches!(entry.what, What::TcpEnded { .. });
+    if let (false, Some(end)) = (entries.last().is_some_and(says_end), outcome.closing.tcp_end) {
+        rows.push(LogRow { at: millis(outcome.ended_at), ..both(tcp_end(end)) });
+    }
+    rows
+}
+
+/// The entries that were counted and not kept, as the end of a sentence.
+pub(super) fn not_kept(outcome: &Outcome) -> String {
+    match outcome.transcript.omitted {
+        0 => String::new(),
+        n => format!(", and {n} about octets and frames that were not kept"),
+    }
 }
 
 /// Milliseconds, to the microsecond.
@@ -51,9 +86,15 @@ pub(super) const fn tcp_end(end: TcpEnd) -> &'static str {
     }
 }
 
+/// [`tcp_end`] as a sentence of its own.
+pub(super) fn tcp_end_sentence(end: TcpEnd) -> String {
+    let text = tcp_end(end);
+    format!("{}{}.", text[..1].to_uppercase(), &text[1..])
+}
+
 fn row(what: &What) -> LogRow {
     match what {
-        What::Connected => both("TCP is there"),
+        What::Connected => both("TCP is connected"),
         What::Opened => both("the WebSocket is open"),
         What::Deviates { deviation } => LogRow {
             who: "the peer is wrong:",
@@ -74,20 +115,23 @@ fn row(what: &What) -> LogRow {
             row
         }
         What::Read { len, head } => {
-            octets("peer thin", "peer:", format!("read {len} octets"), *len, head)
+            octets("peer thin", "peer:", format!("received {}", number(*len, "octet")), *len, head)
         }
-        What::Wrote { len, head, .. } => {
-            octets("tester thin", "tester:", format!("wrote {len} octets"), *len, head)
+        What::Wrote { len, head, own_write } => {
+            let own = if *own_write { ", a write of its own" } else { "" };
+            let words = format!("sent {}{own}", number(*len, "octet"));
+            let class = if *own_write { "tester thin own" } else { "tester thin" };
+            octets(class, "tester:", words, *len, head)
         }
         What::TcpEnded { by } => both(tcp_end(*by)),
         What::TimerStarted { timer, after, mark } => both(&format!(
-            "{}: {} ms{}",
+            "timer started: {}, {} ms{}",
             timer_name(*timer),
             after.as_millis(),
             mark_words(mark.as_deref())
         )),
         What::TimerExpired { timer, mark } => {
-            both(&format!("{} is over{}", timer_name(*timer), mark_words(mark.as_deref())))
+            both(&format!("timer fired: {}{}", timer_name(*timer), mark_words(mark.as_deref())))
         }
         What::WireLog { on: true } => both("the log of octets and frames is on"),
         What::WireLog { on: false } => both("the log of octets and frames is off"),
@@ -113,6 +157,7 @@ const fn timer_name(timer: Timer) -> &'static str {
 
 fn side(class: &'static str, name: String) -> LogRow {
     LogRow {
+        number: String::new(),
         at: String::new(),
         class,
         who: "",
@@ -134,9 +179,8 @@ fn octets(
     len: usize,
     head: &[u8],
 ) -> LogRow {
-    let shown = &head[..head.len().min(GLANCE)];
-    let more = if len > shown.len() { " .." } else { "" };
-    let octets = vec![(format!("{}{more}", spaced_hex(shown)), true)];
+    let more = if len > head.len() { " .." } else { "" };
+    let octets = vec![(format!("{}{more}", spaced_hex(head)), true)];
     LogRow { who, words, octets, ..side(class, String::new()) }
 }
 
@@ -149,7 +193,11 @@ fn frame(class: &'static str, who: &'static str, header: &FrameHeader, head: &[u
     if header.mask.is_some() {
         words.push("masked".to_owned());
     }
-    words.push(format!("{} octets", header.length));
+    words.push(if header.length == 1 {
+        "1 octet".to_owned()
+    } else {
+        format!("{} octets", header.length)
+    });
     let mut wire = Vec::new();
     FrameHeader { mask: None, ..*header }.encode(&mut wire);
     let mut masked = head.to_vec();

@@ -3,11 +3,11 @@
 use proptest::prelude::*;
 use wsproof_engine::CaseId;
 use wsproof_report::{
-    Counts, JudgeKind, Line, Results,
-    contract::{Confirmation, JudgeKind as Judge},
+    Counts, JudgeKind, Line, Missing, Results,
+    contract::{Confirmation, End, Excluded, JudgeKind as Judge},
 };
 
-use crate::sample::{HOSTILE, bad, bad_lines, both, good, good_lines};
+use crate::sample::{HOSTILE, bad, bad_lines, both, catalogue, good, good_lines};
 
 fn text(lines: &[Line]) -> String {
     lines.iter().map(|line| line.to_json() + "\n").collect()
@@ -35,6 +35,25 @@ fn the_attempt_that_counts() {
     let record = results.record(HOSTILE, &CaseId::new("6.4.1")).unwrap();
     assert_eq!(record.final_attempt().unwrap().attempt, 2);
     assert_eq!(record.confirmation(), Confirmation::Missing);
+}
+
+#[test]
+fn a_missing_result_has_a_reason() {
+    let id = |index: usize| catalogue()[index].id.clone();
+    let mut lines = good_lines("x");
+    lines.truncate(2);
+    lines.push(Line::Excluded(Excluded { peer: "x".to_owned(), cases: vec![id(4)] }));
+    let why = |lines: &[Line], id: &CaseId| {
+        Results::parse(text(lines)).unwrap().why_missing("x", id).map(Missing::words)
+    };
+    assert_eq!(why(&lines, &id(0)), Some("not run: interrupted"));
+    assert_eq!(why(&lines, &id(4)), Some("excluded"));
+    assert_eq!(why(&lines, &CaseId::new("9.9.9")), Some("not selected"));
+    lines.push(Line::End(End { ended: String::new(), interrupted: false }));
+    assert_eq!(why(&lines, &id(0)), Some("peer unreachable"));
+    let results = Results::parse(text(&lines)).unwrap();
+    assert_eq!((results.missing("x").len(), results.excluded("x").len()), (4, 1));
+    assert_eq!(why(&good_lines("x"), &id(0)), None);
 }
 
 #[test]
@@ -92,9 +111,9 @@ proptest! {
         let at = at % octets.len();
         octets[at] = octet;
         if let Ok(results) = Results::parse(&octets) {
-            let cases = crate::sample::catalogue();
+            let cases = catalogue();
             wsproof_report::classic::files(&results, &cases);
-            wsproof_report::html::files(&results, &cases, JudgeKind::Rfc);
+            wsproof_report::html::files(&results, &cases, JudgeKind::Rfc, |_| None);
             wsproof_report::text_summary(&results, &cases, JudgeKind::Classic);
         }
     }

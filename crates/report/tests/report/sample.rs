@@ -165,7 +165,7 @@ fn end() -> Line {
     Line::End(End { ended: "2026-11-20T15:52:09.001Z".to_owned(), interrupted: false })
 }
 
-fn echo_125() -> &'static [u8] {
+pub(crate) fn echo_125() -> &'static [u8] {
     const ECHO: [u8; 127] = {
         let mut octets = [b'*'; 127];
         octets[0] = 0x81;

@@ -2,7 +2,7 @@
 
 use wsproof_report::{JudgeKind, Line, Results, contract::End, text_summary};
 
-use crate::sample::{attempt, bad, both, carry_out, catalogue, good, good_lines, results};
+use crate::sample::{Act, attempt, bad, both, carry_out, catalogue, good, good_lines, results};
 
 fn check(results: &Results, expected: &str) {
     let text = text_summary(results, &catalogue(), JudgeKind::Rfc);
@@ -30,6 +30,31 @@ deviates in 2 of 4 cases; 1 without a result
 unstable  6.4.1 wrong close code beside other cases, passed alone (attempt 2
           counts)
 note      The peer got slower, so cases ran alone.
+",
+    );
+}
+
+#[test]
+fn a_peer_that_refuses_everything_is_told_so_once() {
+    const REFUSAL: &[u8] =
+        b"HTTP/1.1 400 Bad Request\r\nContent-Length: 14\r\n\r\nno \x1b[1mprotocol";
+    let mut lines = good_lines("AB-SUT");
+    lines.truncate(2);
+    for case in &catalogue() {
+        let outcome = carry_out(case, Some(REFUSAL), &[(2, Act::Fin)]);
+        lines.push(attempt("AB-SUT", case, 2, outcome));
+    }
+    lines.push(Line::End(End::default()));
+    check(
+        &results(lines),
+        "\
+AB-SUT
+every opening handshake was refused with status 400: 5 cases
+5 failed
+
+  answer  HTTP/1.1 400 Bad Request
+          no <U+001B>[1mprotocol
+
 ",
     );
 }
