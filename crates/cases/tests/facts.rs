@@ -457,5 +457,6 @@ fn config(role: Role) -> RunConfig {
         seed: 1,
         limits: Limits::default(),
         timers: None,
+        settings: wsproof_engine::Settings::default(),
     }
 }

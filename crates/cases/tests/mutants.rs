@@ -36,6 +36,7 @@ impl Pair {
             seed: 7,
             limits: Limits::default(),
             timers: None,
+            settings: wsproof_engine::Settings::default(),
         };
         let run = Run::new(Arc::new(case.clone()), config);
         Self { run, peers: Vec::new(), now: Duration::ZERO, tester, defect }

@@ -83,8 +83,12 @@ pub(crate) fn fault(error: &dyn std::error::Error) -> Error {
 }
 
 /// Serves until the process is told to end.
-pub(crate) async fn serve(options: EchoOptions, announce: bool) -> Result<Exit, Error> {
-    serve_all(vec![(None, options)], announce).await
+pub(crate) async fn serve(
+    tls: Option<ServerTls>,
+    options: EchoOptions,
+    announce: bool,
+) -> Result<Exit, Error> {
+    serve_all(vec![(tls, options)], announce).await
 }
 
 /// Serves over TLS, or over TCP alone, until the process is told to end.

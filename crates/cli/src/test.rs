@@ -67,6 +67,7 @@ pub(crate) async fn run(args: TestArgs) -> Result<Exit, Error> {
                     ..Target::new(url.host_field(false), url.path.clone())
                 },
                 timers: None,
+                settings: wsproof_engine::Settings::default(),
             },
         };
         session.run(&named).await?;

@@ -1,26 +1,19 @@
 //! `wstest`: the command line of old, with its flags, files, lines and exit codes.
 
+mod client;
+mod options;
+mod pattern;
+mod server;
 mod spec;
 
-use std::{ffi::OsString, net::SocketAddr, path::PathBuf, sync::Arc};
+use std::{ffi::OsString, path::PathBuf};
 
-use clap::Parser;
-use tokio_util::sync::CancellationToken;
-use wsproof_engine::{Case, Limits, Target};
-use wsproof_report::JudgeKind;
-use wsproof_runner::Peer;
-use wsproof_testee::{EchoOptions, ServerConfig};
+use clap::{Parser, ValueEnum};
 
 use crate::{
-    echo,
     exit::{Error, Exit},
     output, runtime,
-    selection::select,
-    session::{NamedPeer, Plan, Session, Voice, seed_from_clock},
-    test::watch_for_interrupt,
-    url::WsUrl,
 };
-use spec::ClientSpec;
 
 const MODES: [&str; 10] = [
     "broadcastclient",
@@ -38,9 +31,18 @@ const MODES: [&str; 10] = [
 /// Version of the suite whose verdicts and files these are.
 const SUITE: &str = "25.10.1";
 
+/// What the suite calls itself on the wire.
+const CLASSIC_AGENT: &str = "AutobahnTestSuite/25.10.1-0.10.9";
+
 /// The WebSocket conformance suite under its old name.
 #[derive(Debug, Parser)]
-#[command(name = "wstest", disable_version_flag = true, max_term_width = 100)]
+#[command(
+    name = "wstest",
+    args_override_self = true,
+    disable_version_flag = true,
+    max_term_width = 100,
+    after_help = AFTER_HELP
+)]
 struct Args {
     /// Test mode: fuzzingclient, testeeserver or echoserver
     #[arg(short, long)]
@@ -48,7 +50,8 @@ struct Args {
     /// Test specification file [default: MODE.json, written if it is not there]
     #[arg(short, long)]
     spec: Option<PathBuf>,
-    /// WebSocket URI
+    /// WebSocket URI: of the server under test if the specification names none, or the one to
+    /// listen on, such as ws://:9001 or wss://:9001, which means all interfaces
     #[arg(short, long)]
     wsuri: Option<String>,
     /// Port of the embedded web server, 0 for none
@@ -57,10 +60,11 @@ struct Args {
     /// Identifier of a client testee
     #[arg(short, long)]
     ident: Option<String>,
-    /// Server private key file for secure WebSocket
+    /// PEM file with the private key of a server mode for wss://
     #[arg(short, long)]
     key: Option<PathBuf>,
-    /// Server certificate file for secure WebSocket
+    /// PEM file with the certificate of a server mode for wss://; without -k and -c, one is made
+    /// at start and signed by itself
     #[arg(short, long)]
     cert: Option<PathBuf>,
     /// Output file of modes that generate data
@@ -69,7 +73,7 @@ struct Args {
     /// Test set of an import specification
     #[arg(short, long)]
     testset: Option<String>,
-    /// Debug output
+    /// Accepted and without effect; the environment variable WSPROOF_LOG=debug tells more
     #[arg(short, long)]
     debug: bool,
     /// Print versions and exit
@@ -78,7 +82,21 @@ struct Args {
     /// Print the version of this program and exit
     #[arg(long)]
     version: bool,
+    /// What to call ourselves on the wire, in User-Agent or Server [default: wsproof/VERSION]
+    #[arg(long, value_name = "WHOSE")]
+    user_agent: Option<UserAgent>,
 }
+
+/// Names that we may take on the wire.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum UserAgent {
+    /// The name of the suite of old
+    Classic,
+}
+
+const AFTER_HELP: &str = "Exit status: 0 when the run ended, whatever the verdicts, 1 for wrong \
+usage, 130 when interrupted. With WSPROOF_STRICT_EXIT=1: 0 as expected, 1 a peer deviates, 2 usage \
+or configuration, 3 the run could not be carried out. WSPROOF_JOBS=1 runs one case at a time.";
 
 /// Runs `wstest`. Its exit code is 0 when the run ended, whatever the verdicts, and 1 for wrong
 /// usage; `WSPROOF_STRICT_EXIT=1` asks for codes that say more.
@@ -87,7 +105,11 @@ pub(crate) fn main(arguments: Vec<OsString>) -> Exit {
         Ok(args) => args,
         Err(error) => {
             let _ = error.print();
-            return if error.use_stderr() { wrong_usage() } else { Exit::AsExpected };
+            if !error.use_stderr() {
+                return Exit::AsExpected;
+            }
+            output::line(HINT);
+            return if strict() { Exit::Usage } else { wrong_usage() };
         }
     };
     output::start_logging();
@@ -98,11 +120,16 @@ pub(crate) fn main(arguments: Vec<OsString>) -> Exit {
         Err(error) => {
             output::error(&error);
             // Scripts of old read it here.
-            output::line(&format!("{error}\n\nTry wstest --help for usage details"));
+            output::line(&error.to_string());
+            if error.exit() == Exit::Usage {
+                output::line(&format!("\n{HINT}"));
+            }
             if strict() { error.exit() } else { wrong_usage() }
         }
     }
 }
+
+const HINT: &str = "Try wstest --help for usage details";
 
 fn strict() -> bool {
     std::env::var_os("WSPROOF_STRICT_EXIT").is_some_and(|value| value == "1")
@@ -136,124 +163,12 @@ fn run(args: &Args) -> Result<Exit, Error> {
         )));
     };
     match mode {
-        "fuzzingclient" => runtime()?.block_on(fuzzing_client(args)),
-        "testeeserver" | "echoserver" => runtime()?.block_on(echo_server(args, mode)),
+        "fuzzingclient" => runtime()?.block_on(client::run(args)),
+        "testeeserver" => runtime()?.block_on(server::run(args, server::Kind::Testee)),
+        "echoserver" => runtime()?.block_on(server::run(args, server::Kind::Echo)),
         mode if MODES.contains(&mode) => Err(Error::usage(format!(
             "mode {mode} is not there yet; there are fuzzingclient, testeeserver and echoserver"
         ))),
         mode => Err(Error::usage(format!("`{mode}` is no mode; there are {}", MODES.join(", ")))),
     }
-}
-
-async fn fuzzing_client(args: &Args) -> Result<Exit, Error> {
-    let spec = spec::load(args.spec.as_deref())?;
-    let cases = spec_cases(&spec)?;
-    let mut peers = Vec::new();
-    for server in spec.servers(args.wsuri.as_deref()) {
-        let url = WsUrl::parse(&server.url).map_err(Error::usage)?;
-        if url.secure {
-            return Err(Error::usage(format!("`{}`: wss:// is not there yet", server.url)));
-        }
-        peers.push(NamedPeer {
-            url: server.url.clone(),
-            agent: server.agent.clone(),
-            fallback: "UnknownServer".to_owned(),
-            peer: Peer {
-                address: url.address.clone(),
-                target: Target {
-                    origin: server.origin.clone(),
-                    subprotocols: server.protocols.clone(),
-                    ..Target::new(url.host_field(true), url.path.clone())
-                },
-                timers: spec.timers(&server),
-            },
-        });
-    }
-    let jobs = jobs_from_environment()?;
-    let cancel = CancellationToken::new();
-    output::line(&format!(
-        "Ok, will run {} test cases against {} servers",
-        cases.len(),
-        peers.len()
-    ));
-    let quoted = |texts: &[String]| format!("[{}]", texts.join(", "));
-    let ids: Vec<_> = cases.iter().map(|case| format!("'{}'", case.id)).collect();
-    let urls: Vec<_> = peers.iter().map(|peer| format!("'{}'", peer.url)).collect();
-    output::line(&format!("Cases = {}", quoted(&ids)));
-    output::line(&format!("Servers = {}", quoted(&urls)));
-    let plan = Plan {
-        cases: cases.into_iter().map(Arc::new).collect(),
-        judge: JudgeKind::Classic,
-        voice: Voice::Classic,
-        out: spec.outdir.clone(),
-        jobs,
-        limits: Limits::default(),
-        seed: seed_from_clock(),
-        excluded: spec.exclude_agent_cases.clone().into_iter().collect(),
-    };
-    let mut session = Session::start(plan, cancel.clone())?;
-    watch_for_interrupt(cancel);
-    for named in &peers {
-        session.run(named).await?;
-    }
-    session.finish()
-}
-
-/// `*` means the classic cases; cases of our own need their own patterns.
-fn spec_cases(spec: &ClientSpec) -> Result<Vec<Case>, Error> {
-    let (own, classic): (Vec<_>, Vec<_>) = spec
-        .cases
-        .iter()
-        .cloned()
-        .partition(|pattern| pattern.starts_with(|c: char| c.is_ascii_alphabetic()));
-    let mut selection = select(wsproof_cases::classic(), &classic, &spec.exclude_cases);
-    if !own.is_empty() {
-        let all = wsproof_cases::catalogue().into_iter().filter(|case| !case.id.is_classic());
-        let more = select(all.collect(), &own, &spec.exclude_cases);
-        selection.cases.extend(more.cases);
-        // What is excluded may stand in either half.
-        selection.void.retain(|pattern| more.void.contains(pattern) || classic.contains(pattern));
-        selection.void.extend(more.void.into_iter().filter(|pattern| own.contains(pattern)));
-    }
-    selection.cases.sort_by(|a, b| a.id.cmp(&b.id));
-    for pattern in &selection.void {
-        let compressed = pattern.starts_with("12") || pattern.starts_with("13");
-        let why = if compressed { "sections 12 and 13 are not there yet" } else { "no such case" };
-        output::warning(&format!("`{pattern}` selects nothing: {why}"));
-    }
-    if spec.cases.iter().any(|pattern| pattern == "*") {
-        output::warning("the 216 cases of sections 12 and 13 are not there yet and are left out");
-    }
-    if selection.cases.is_empty() {
-        return Err(Error::usage("the specification selects no case; see `cases` in it"));
-    }
-    Ok(selection.cases)
-}
-
-fn jobs_from_environment() -> Result<Option<usize>, Error> {
-    let Some(text) = std::env::var_os("WSPROOF_JOBS") else { return Ok(None) };
-    let jobs =
-        text.to_str().and_then(|text| text.parse().ok()).filter(|jobs| (1..=1024).contains(jobs));
-    jobs.map(Some).ok_or_else(|| Error::usage("WSPROOF_JOBS takes a number from 1 to 1024"))
-}
-
-async fn echo_server(args: &Args, mode: &str) -> Result<Exit, Error> {
-    let uri = args.wsuri.as_deref().ok_or_else(|| {
-        Error::usage(format!("mode {mode} needs a URI to listen on: -w ws://:9001"))
-    })?;
-    // A URI to listen on need not name a host.
-    let named = uri.replacen("://:", "://0.0.0.0:", 1);
-    let url = WsUrl::parse(&named).map_err(Error::usage)?;
-    if url.secure {
-        return Err(Error::usage(format!("`{uri}`: wss:// is not there yet; use ws://")));
-    }
-    // All interfaces, whatever the host: that is how these modes always were.
-    let port = url.address.port;
-    let any = |host: &str| format!("{host}:{port}").parse::<SocketAddr>().ok();
-    let mut addrs: Vec<_> = any("0.0.0.0").into_iter().collect();
-    if std::net::TcpListener::bind("[::1]:0").is_ok() {
-        addrs.extend(any("[::]"));
-    }
-    let server = ServerConfig { ..echo::server_config() };
-    echo::serve(EchoOptions { addrs, server, ..EchoOptions::default() }, false).await
 }

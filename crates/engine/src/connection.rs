@@ -11,8 +11,8 @@ use wsproof_proto::{
 };
 
 use crate::{
-    ClosingState, Event, FrameSpec, Kind, Opening, Payload, Stats, TcpEnd, Timer, Traffic,
-    Transcript, What,
+    ClosingState, Event, FrameSpec, Kind, Opening, Payload, Settings, Stats, TcpEnd, Timer,
+    Traffic, Transcript, What,
     compressed::Compressor,
     deflate::{COMPRESSED, Incoming},
     event::Arriving,
@@ -68,6 +68,8 @@ pub(crate) struct Connection {
     pub(crate) opened_at: Option<Duration>,
     pub(crate) ended_at: Option<Duration>,
     pub(crate) fragment_size: u64,
+    /// Octets of the frames of the message that is arriving.
+    message_size: u64,
     pub(crate) messages_sent: u32,
     pub(crate) messages_received: u32,
     pub(crate) arriving: Option<Arriving>,
@@ -99,6 +101,7 @@ pub(crate) struct Shared {
     pub(crate) transcript: Transcript,
     pub(crate) stats: Stats,
     pub(crate) traffic: Traffic,
+    pub(crate) corruption: Option<String>,
     pub(crate) events: Vec<Event>,
     pub(crate) events_omitted: u64,
     pub(crate) deviations: Vec<Deviation>,
@@ -108,6 +111,7 @@ pub(crate) struct Shared {
     pub(crate) timer_count: u64,
     pub(crate) limits: crate::Limits,
     pub(crate) timers: Option<crate::Timers>,
+    pub(crate) settings: Settings,
 }
 
 impl Shared {
@@ -125,20 +129,28 @@ impl Shared {
 }
 
 impl Connection {
-    pub(crate) fn new(index: usize, role: Role, seed: u64, key: String) -> Self {
+    pub(crate) fn new(
+        index: usize,
+        role: Role,
+        settings: Settings,
+        seed: u64,
+        key: String,
+    ) -> Self {
+        let masks = role.masks() && !settings.unmasked;
         Self {
             index,
             role,
             state: State::Connecting,
             reader: FrameReader::new(role.other()),
-            out: Outgoing::new(role.masks().then_some(seed)),
+            out: Outgoing::new(masks.then_some(seed)),
             order: None,
             closing: ClosingState::default(),
             opening: Opening::default(),
             key,
             opened_at: None,
             ended_at: None,
-            fragment_size: 0,
+            fragment_size: settings.fragment_size,
+            message_size: 0,
             messages_sent: 0,
             messages_received: 0,
             arriving: None,
@@ -380,14 +392,40 @@ impl Connection {
 
     /// The reaction to a violation, noted or not.
     pub(crate) fn fail(&mut self, shared: &mut Shared, now: Duration, violation: Violation) {
+        let code = violation.close_code().unwrap_or(CloseCode::PROTOCOL_ERROR);
+        // No description is as long as a reason may be.
+        self.fail_with(shared, now, code, violation.describe());
+    }
+
+    /// Refuses a frame or a message that is larger than the settings allow.
+    pub(crate) fn check_size(&mut self, shared: &mut Shared, now: Duration, header: &FrameHeader) {
+        if header.opcode.is_control() || !self.is_open() {
+            return;
+        }
+        let Settings { max_frame, max_message, .. } = shared.settings;
+        if header.opcode != Opcode::Continuation {
+            self.message_size = 0;
+        }
+        self.message_size = self.message_size.saturating_add(header.length);
+        if max_message != 0 && self.message_size > max_message {
+            let reason = "a message that is larger than the settings allow";
+            self.fail_with(shared, now, CloseCode::MESSAGE_TOO_BIG, reason);
+        } else if max_frame != 0 && header.length > max_frame {
+            let reason = "a frame that is larger than the settings allow";
+            self.fail_with(shared, now, CloseCode::POLICY_VIOLATION, reason);
+        }
+    }
+
+    fn fail_with(&mut self, shared: &mut Shared, now: Duration, code: CloseCode, reason: &str) {
         if self.is_ended() {
             return;
         }
         self.closing.failed_by_me = true;
-        if self.is_open() {
-            let code = violation.close_code().unwrap_or(CloseCode::PROTOCOL_ERROR);
-            // No description is as long as a reason may be.
-            self.send_close(shared, now, Some(code.0), violation.describe().as_bytes());
+        if self.is_open() && shared.settings.fails_by_drop {
+            self.not_clean("the tester ended TCP, as it was told to do at a violation");
+            self.abort(shared, now);
+        } else if self.is_open() {
+            self.send_close(shared, now, Some(code.0), reason.as_bytes());
         } else if self.is_closing() {
             if !self.closing.was_clean {
                 self.not_clean("the peer broke the protocol during the closing handshake");
@@ -448,7 +486,11 @@ impl Connection {
                 Role::Client => self.start_server_drop(shared, now, 1),
             }
         } else {
-            self.write_close(now, Some(1000), b"");
+            if shared.settings.echoes_close {
+                self.write_close(now, body.code.map(|code| code.0), body.reason);
+            } else {
+                self.write_close(now, Some(1000), b"");
+            }
             match self.role {
                 Role::Server => self.end(shared, now, TcpOrder::End),
                 // A pending limit of the case ends the wait, as it does in `wstest`; where there

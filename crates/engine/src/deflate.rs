@@ -16,7 +16,7 @@ use wsproof_proto::{
 pub(crate) const COMPRESSED: u8 = 4;
 
 /// A compressed message is read to this length: a few octets can stand for any number.
-const LONGEST: u64 = 64 << 20;
+const LONGEST: u64 = 16 << 20;
 
 /// Compressed octets of a message that are kept, to tell what is wrong with it.
 const KEPT: usize = 256 << 10;

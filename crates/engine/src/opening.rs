@@ -29,6 +29,8 @@ pub struct Target {
     pub subprotocols: Vec<String>,
     /// Further fields.
     pub fields: Vec<(String, String)>,
+    /// The `Sec-WebSocket-Version` field: 13, or 8 for the draft that called it so.
+    pub version: u8,
 }
 
 impl Target {
@@ -41,6 +43,7 @@ impl Target {
             origin: None,
             subprotocols: Vec::new(),
             fields: Vec::new(),
+            version: 13,
         }
     }
 
@@ -58,7 +61,9 @@ impl Target {
         }
         head = head.with("Sec-WebSocket-Key", key);
         if let Some(origin) = &self.origin {
-            head = head.with("Origin", origin);
+            // The name of the field before RFC 6455.
+            let name = if self.version < 13 { "Sec-WebSocket-Origin" } else { "Origin" };
+            head = head.with(name, origin);
         }
         if !self.subprotocols.is_empty() {
             head = head.with("Sec-WebSocket-Protocol", self.subprotocols.join(","));
@@ -67,7 +72,7 @@ impl Target {
             let offers: Vec<_> = case.deflate.iter().map(|ask| ask.offer().to_string()).collect();
             head = head.with("Sec-WebSocket-Extensions", offers.join(", "));
         }
-        head = head.with("Sec-WebSocket-Version", "13");
+        head = head.with("Sec-WebSocket-Version", self.version.to_string());
         for (name, value) in &self.fields {
             head = head.with(name, value);
         }

@@ -156,6 +156,9 @@ pub struct Outcome {
     /// How much data went both ways until a loop of echoes was through.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub traffic: Option<Traffic>,
+    /// Why a compressed message could not be decompressed, as far as that can be told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub corruption: Option<String>,
     /// The peer sent data after a final block of compressed data.
     #[serde(default)]
     pub went_on_after_final_block: bool,

@@ -14,8 +14,8 @@ use wsproof_proto::{
 };
 
 use crate::{
-    Accept, Case, Event, Kind, Observed, Outcome, Payload, Series, Target, TcpEnd, Timer, Timers,
-    Traffic, What,
+    Accept, Case, Event, Kind, Observed, Outcome, Payload, Series, Settings, Target, TcpEnd, Timer,
+    Timers, Traffic, What,
     connection::{Connection, Shared, State, TcpOrder},
     deflate::{COMPRESSED, Fault, Incoming},
     event::Arriving,
@@ -96,6 +96,8 @@ pub struct RunConfig {
     pub limits: Limits,
     /// Limits of the handshakes in place of the case's own.
     pub timers: Option<Timers>,
+    /// How the tester's endpoint behaves.
+    pub settings: Settings,
 }
 
 /// One case, being carried out.
@@ -133,6 +135,7 @@ impl Run {
             references,
             limits: config.limits,
             timers: Some(config.timers.unwrap_or(case.timers)),
+            settings: config.settings,
             ..Shared::default()
         };
         let mut run = Self {
@@ -304,6 +307,7 @@ impl Run {
             window_exceeded: first_exceeded,
             stats: self.shared.stats,
             traffic: self.traffic,
+            corruption: self.shared.corruption,
             went_on_after_final_block: went_on,
             transcript: self.shared.transcript,
             octets_received: self.shared.octets_received,
@@ -313,7 +317,8 @@ impl Run {
     pub(crate) fn add_connection(&mut self, key: String) {
         let seed = self.seeds.next_u64();
         let index = self.connections.len();
-        self.connections.push(Connection::new(index, self.config.role, seed, key));
+        let (role, settings) = (self.config.role, self.config.settings);
+        self.connections.push(Connection::new(index, role, settings, seed, key));
     }
 
     fn next_timeout(&self) -> Option<(Duration, u64, ConnectionId)> {
@@ -405,7 +410,10 @@ impl Run {
                 {
                     incoming.begin_frame();
                 }
+                connection.check_size(shared, now, &header);
             }
+            FrameItem::Violation(Deviation { violation: Violation::MaskUnexpected, .. })
+                if shared.settings.accepts_masked => {}
             FrameItem::Violation(deviation) => {
                 connection.text_ill_formed |= deviation.violation == Violation::TextIllFormed;
                 connection.violation(shared, now, deviation);
@@ -634,6 +642,9 @@ impl Connection {
             self.note(shared, now, Deviation { violation, offset });
         }
         let Some(fault) = fault else { return };
+        if let Fault::Corrupt(Some(why)) = fault {
+            shared.corruption.get_or_insert_with(|| why.to_string());
+        }
         let deviation = Deviation { violation: fault.violation(), offset };
         match fault {
             Fault::Text | Fault::TextBreaksOff => {

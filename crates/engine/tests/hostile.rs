@@ -123,6 +123,7 @@ fn check(case: &Case, role: Role, moves: &[Move]) -> Result<(), TestCaseError> {
         seed: 1,
         limits: Limits::default(),
         timers: None,
+        settings: wsproof_engine::Settings::default(),
     };
     let mut run = Run::new(Arc::new(case.clone()), config);
     let (mut now, mut dialled) = (Duration::ZERO, 0);

@@ -75,7 +75,7 @@ violations! {
     ExtensionsRepeated: 6455, "11.3.2", None, "the answer has more than one Sec-WebSocket-Extensions";
     FrameInsideMessage: 6455, "5.4", PROTOCOL, "a new data frame inside a fragmented message";
     HeadTooLong: 9112, "3", None, "an HTTP head larger than the reader keeps";
-    InflatesWithoutEnd: 6455, "10.4", Some(CloseCode::MESSAGE_TOO_BIG), "a compressed message that grows beyond 64 MiB";
+    InflatesWithoutEnd: 6455, "10.4", Some(CloseCode::MESSAGE_TOO_BIG), "a compressed message that grows beyond 16 MiB";
     LengthNotShortest: 6455, "5.2", PROTOCOL, "a payload length that is not in its shortest form";
     LengthTooLarge: 6455, "5.2", PROTOCOL, "a payload length with its highest bit set";
     MaskMissing: 6455, "5.1", PROTOCOL, "a frame from a client that is not masked";

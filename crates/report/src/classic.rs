@@ -4,6 +4,7 @@
 //! keys, 3 spaces, ASCII. The fields say what the classic judgement says.
 
 mod json;
+mod traffic;
 mod wirelog;
 
 use std::collections::BTreeMap;
@@ -16,6 +17,7 @@ use wsproof_engine::{
 use wsproof_proto::Role;
 
 use crate::{File, Results, contract::Attempt, names::Names};
+use traffic::TrafficStats;
 
 /// Renders the files. `cases` is the catalogue, in which the positions of classic cases are
 /// counted.
@@ -95,7 +97,7 @@ struct Detail<'a> {
     rx_frame_stats: BTreeMap<String, u64>,
     rx_octet_stats: BTreeMap<String, u64>,
     started: &'a str,
-    traffic_stats: Option<Value>,
+    traffic_stats: Option<TrafficStats>,
     tx_frame_stats: BTreeMap<String, u64>,
     tx_octet_stats: BTreeMap<String, u64>,
     was_clean: bool,
@@ -133,17 +135,17 @@ impl<'a> Detail<'a> {
             is_server: outcome.role == Role::Server,
             local_close_code: closing.local_code,
             local_close_reason: closing.local_reason.as_deref().map(reason_text),
-            received: received(case, outcome),
+            received: received(outcome),
             remote_close_code: closing.remote_code,
             remote_close_reason: closing.remote_reason.as_deref().map(reason_text),
-            report_compression_ratio: matches!(attempt.case.section(), "12" | "13"),
+            report_compression_ratio: traffic::is_about_compression(&attempt.case),
             report_time: case.is_some_and(|case| case.measured),
             result: &attempt.classic.reason,
             result_close: &attempt.classic.close_reason,
             rx_frame_stats: counts(&outcome.stats.frames_received),
             rx_octet_stats: counts(&outcome.stats.read_sizes),
             started: &attempt.started,
-            traffic_stats: None,
+            traffic_stats: traffic::stats(&attempt.case, outcome),
             tx_frame_stats: counts(&outcome.stats.frames_sent),
             tx_octet_stats: counts(&outcome.stats.write_sizes),
             was_clean: closing.was_clean,
@@ -210,13 +212,8 @@ fn expected_event(event: &Expected) -> Value {
     }
 }
 
-/// The recorded events; `wstest` records none in computed cases.
-fn received(case: Option<&Case>, outcome: &Outcome) -> Vec<Value> {
-    let computed =
-        |case: &Case| matches!(case.accept, Accept::FirstEcho { .. } | Accept::EchoLoop { .. });
-    if case.is_some_and(computed) {
-        return Vec::new();
-    }
+/// The recorded events; messages of computed cases are none.
+fn received(outcome: &Outcome) -> Vec<Value> {
     let events = outcome.events.iter().map(|event| match &event.what {
         Observed::Message { kind, len, head, .. } => {
             message(*kind, &wirelog::payload_text(head, *len))

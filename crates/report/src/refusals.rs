@@ -63,3 +63,18 @@ pub(crate) fn status_line(opening: &Opening) -> String {
     let line = line.strip_suffix(b"\r").unwrap_or(line);
     visible_octets(&line[..line.len().min(200)])
 }
+
+/// What servers often ask for without right.
+pub(crate) fn hint(opening: &Opening) -> &'static str {
+    let mut lines = opening.request.split(|octet| *octet == b'\n');
+    let name = b"sec-websocket-protocol:";
+    let names_one = lines
+        .any(|line| line.get(..name.len()).is_some_and(|start| start.eq_ignore_ascii_case(name)));
+    if names_one {
+        ""
+    } else {
+        "The tester offered no subprotocol. A server must not demand one, for the field is \
+         optional (RFC 6455, 4.2.1); if this one does, --subprotocol NAME gets the other cases \
+         through."
+    }
+}

@@ -7,7 +7,7 @@ use wsproof_engine::Case;
 use crate::{
     JudgeKind, Record, Results,
     contract::Confirmation,
-    refusals::{Refusals, status_line},
+    refusals::{Refusals, hint, status_line},
     words::{
         differs, headline, judge_name, number, other, reason, verdict, visible, visible_octets,
     },
@@ -151,6 +151,10 @@ fn answers(out: &mut Out, refusals: &Refusals<'_>) {
         let body = visible_octets(&opening.body[..opening.body.len().min(MAX_BODY)]);
         if !body.is_empty() {
             out.paragraph(Mark::Plain, "          ", &body);
+        }
+        let hint = hint(opening);
+        if !hint.is_empty() {
+            out.paragraph(Mark::Plain, "  hint    ", hint);
         }
     }
     out.add(Mark::Plain, "\n");

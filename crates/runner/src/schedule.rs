@@ -13,7 +13,7 @@ use rand_chacha::rand_core::{Rng, SeedableRng};
 use tokio::{sync::mpsc, task::JoinSet, time::sleep};
 use tokio_util::sync::CancellationToken;
 use wsproof_engine::{
-    Accept, Case, Class, Judgement, Limits, RunConfig, Target, TcpEnd, Timers, judge,
+    Accept, Case, Class, Judgement, Limits, RunConfig, Settings, Target, TcpEnd, Timers, judge,
 };
 use wsproof_proto::Role;
 
@@ -41,6 +41,8 @@ pub struct Peer {
     pub target: Target,
     /// Limits of the handshakes in place of the cases' own.
     pub timers: Option<Timers>,
+    /// How the tester's endpoint behaves.
+    pub settings: Settings,
 }
 
 /// How the cases are run.
@@ -257,6 +259,7 @@ impl<'a> Scheduler<'a> {
             seed: case_seed(self.options.seed, case.id.as_str()),
             limits: self.options.limits,
             timers: self.peer.timers,
+            settings: self.peer.settings,
         };
         let (address, cancel) = (self.peer.address.clone(), self.cancel.clone());
         let (driven, breath) = (case.clone(), self.load.breath(mode));

@@ -65,6 +65,7 @@ pub(crate) fn play(case: &Case, role: Role, script: &[Act], cut: Cut) -> Outcome
         seed: 1,
         limits: Limits::default(),
         timers: None,
+        settings: wsproof_engine::Settings::default(),
     };
     let mut run = Run::opened(Arc::new(case.clone()), config, Duration::ZERO);
     drain(&mut run, Duration::ZERO);

@@ -4,14 +4,13 @@ use std::{
     collections::BTreeMap,
     fs, io,
     path::{Path, PathBuf},
-    time::Duration,
 };
 
 use jsonc_parser::{ParseOptions, parse_to_serde_value};
 use serde::Deserialize;
 use serde_json::{Map, Value};
-use wsproof_engine::Timers;
 
+use super::options::Options;
 use crate::{exit::Error, output};
 
 /// What is written where no file is.
@@ -37,6 +36,7 @@ pub(super) struct ClientSpec {
     pub(super) cases: Vec<String>,
     #[serde(default)]
     pub(super) exclude_cases: Vec<String>,
+    /// Patterns of agents, with patterns of the cases that are not for them.
     #[serde(default)]
     pub(super) exclude_agent_cases: BTreeMap<String, Vec<String>>,
     #[serde(default)]
@@ -46,11 +46,14 @@ pub(super) struct ClientSpec {
 }
 
 /// One server of a specification.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize)]
 pub(super) struct ServerSpec {
     pub(super) url: String,
     #[serde(default)]
     pub(super) agent: Option<String>,
+    /// The name to ask for and to check in its certificate.
+    #[serde(default)]
+    pub(super) hostname: Option<String>,
     #[serde(default)]
     pub(super) origin: Option<String>,
     #[serde(default)]
@@ -62,9 +65,6 @@ pub(super) struct ServerSpec {
 const KEYS: [&str; 6] =
     ["cases", "exclude-agent-cases", "exclude-cases", "options", "outdir", "servers"];
 const SERVER_KEYS: [&str; 6] = ["agent", "hostname", "options", "origin", "protocols", "url"];
-/// Options that change something here.
-const TIMEOUTS: [&str; 3] =
-    ["closeHandshakeTimeout", "openHandshakeTimeout", "serverConnectionDropTimeout"];
 
 fn default_outdir() -> PathBuf {
     PathBuf::from("./reports/servers/")
@@ -76,33 +76,15 @@ impl ClientSpec {
         if !self.servers.is_empty() {
             return self.servers.clone();
         }
-        vec![ServerSpec {
-            url: wsuri.unwrap_or("ws://localhost").to_owned(),
-            agent: None,
-            origin: None,
-            protocols: Vec::new(),
-            options: Map::new(),
-        }]
+        let url = wsuri.unwrap_or("ws://localhost").to_owned();
+        vec![ServerSpec { url, ..ServerSpec::default() }]
     }
 
-    /// The limits of the handshakes, if the file changes them.
-    pub(super) fn timers(&self, server: &ServerSpec) -> Option<Timers> {
-        let seconds = |name: &str| {
-            let value = server.options.get(name).or_else(|| self.options.get(name))?.as_f64()?;
-            // Zero turns a limit off; nothing that anybody waits for takes a day.
-            let seconds = if value <= 0.0 { 86_400.0 } else { value.min(86_400.0) };
-            Some(Duration::from_secs_f64(seconds))
-        };
-        let [close, open, drop] = TIMEOUTS.map(seconds);
-        if close.is_none() && open.is_none() && drop.is_none() {
-            return None;
-        }
-        let classic = Timers::CLASSIC;
-        Some(Timers {
-            open_handshake: open.unwrap_or(classic.open_handshake),
-            close_handshake: close.unwrap_or(classic.close_handshake),
-            server_drop: drop.unwrap_or(classic.server_drop),
-        })
+    /// The options for a server: those of the file, in place of which its own stand.
+    pub(super) fn options(&self, server: &ServerSpec) -> Result<Options, String> {
+        let mut options = self.options.clone();
+        options.extend(server.options.clone());
+        Options::read("options", &options)
     }
 }
 
@@ -134,8 +116,9 @@ pub(super) fn load(named: Option<&Path>) -> Result<ClientSpec, Error> {
 }
 
 /// Reads a specification: JSON, with comments and trailing commas allowed. Unknown keys are named
-/// and ignored.
+/// and ignored; unknown options are faults, as they are for `wstest`.
 fn parse(text: &str) -> Result<(ClientSpec, Vec<String>), String> {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let value: Value = parse_to_serde_value(text, &ParseOptions::default())
         .map_err(|error| format!("it is no JSON: {error}"))?;
     let Some(object) = value.as_object() else {
@@ -146,12 +129,14 @@ fn parse(text: &str) -> Result<(ClientSpec, Vec<String>), String> {
     for (n, server) in servers.enumerate() {
         if let Some(server) = server.as_object() {
             warnings.extend(unknown(&format!("servers[{n}]."), server, &SERVER_KEYS));
-            warnings.extend(idle_options(&format!("servers[{n}].options."), server.get("options")));
         }
     }
-    warnings.extend(idle_options("options.", object.get("options")));
-    let spec = serde_path_to_error::deserialize(value)
+    let spec: ClientSpec = serde_path_to_error::deserialize(value)
         .map_err(|error| format!("at `{}`: {}", error.path(), error.inner()))?;
+    warnings.extend(idle("options", &spec.options)?);
+    for (n, server) in spec.servers.iter().enumerate() {
+        warnings.extend(idle(&format!("servers[{n}].options"), &server.options)?);
+    }
     Ok((spec, warnings))
 }
 
@@ -163,12 +148,9 @@ fn unknown(place: &str, object: &Map<String, Value>, known: &[&str]) -> Vec<Stri
         .collect()
 }
 
-fn idle_options(place: &str, options: Option<&Value>) -> Vec<String> {
-    let options = options.and_then(Value::as_object).into_iter().flatten();
-    options
-        .filter(|(key, _)| !TIMEOUTS.contains(&key.as_str()))
-        .map(|(key, _)| format!("`{place}{key}` has no effect yet"))
-        .collect()
+fn idle(place: &str, options: &Map<String, Value>) -> Result<Vec<String>, String> {
+    let idle = Options::read(place, options)?.idle();
+    Ok(idle.into_iter().map(|name| format!("`{place}.{name}` has no effect here")).collect())
 }
 
 #[cfg(test)]
@@ -186,14 +168,21 @@ mod tests {
     fn comments_trailing_commas_and_unknown_keys_are_borne() {
         let text = r#"{ // who
             "cases": ["1.*",], "exclude-cases": [""], "webport": 8080,
-            "servers": [{"url": "ws://h", "agnet": "x"}], }"#;
+            "options": {"failByDrop": false, "applyMask": false},
+            "servers": [{"url": "ws://h", "agnet": "x", "options": {"tcpNoDelay": false}}], }"#;
         let (spec, warnings) = parse(text).unwrap();
         assert_eq!(spec.cases, ["1.*"]);
         assert_eq!(spec.outdir, default_outdir());
         assert_eq!(
             warnings,
-            ["`webport` is not known and ignored", "`servers[0].agnet` is not known and ignored"]
+            [
+                "`webport` is not known and ignored",
+                "`servers[0].agnet` is not known and ignored",
+                "`options.applyMask` has no effect here",
+                "`servers[0].options.tcpNoDelay` has no effect here",
+            ]
         );
+        assert!(parse("\u{feff}{\"cases\": []}").is_ok(), "as some editors write it");
     }
 
     #[test]
@@ -204,6 +193,13 @@ mod tests {
             ("{}", "cases"),
             (r#"{"cases": "*"}"#, "at `cases`"),
             (r#"{"cases": ["*"], "servers": [{"url": 5}]}"#, "at `servers[0].url`"),
+            (r#"{"cases": ["*"], "servers": [{"agent": "x"}]}"#, "`url`"),
+            (r#"{"cases": ["*"], "options": []}"#, "at `options`"),
+            (r#"{"cases": ["*"], "options": {"x": 1}}"#, "`options.x` is no option"),
+            (
+                r#"{"cases": ["*"], "servers": [{"url": "ws://h", "options": {"version": 9}}]}"#,
+                "`servers[0].options.version`: 9",
+            ),
         ] {
             let fault = parse(text).unwrap_err();
             assert!(fault.contains(what), "{text}: {fault}");
@@ -211,12 +207,12 @@ mod tests {
     }
 
     #[test]
-    fn a_server_overrides_the_limits_of_the_file() {
-        let text = r#"{"cases": ["*"], "options": {"openHandshakeTimeout": 2},
+    fn a_server_overrides_the_options_of_the_file() {
+        let text = r#"{"cases": ["*"], "options": {"openHandshakeTimeout": 2, "failByDrop": true},
             "servers": [{"url": "ws://h", "options": {"openHandshakeTimeout": 0.5}}]}"#;
         let (spec, _) = parse(text).unwrap();
-        let timers = spec.timers(&spec.servers(None)[0]).unwrap();
-        assert_eq!(timers.open_handshake, Duration::from_millis(500));
-        assert_eq!(timers.close_handshake, Duration::from_secs(1));
+        let options = spec.options(&spec.servers(None)[0]).unwrap();
+        let expected = serde_json::json!({"openHandshakeTimeout": 0.5, "failByDrop": true});
+        assert_eq!(Some(options), serde_json::from_value(expected).ok());
     }
 }

@@ -207,10 +207,14 @@ pub(super) fn illegal_frame(outcome: &Outcome) -> Option<String> {
             )
         })
         .map(|deviation| {
-            let detail = outcome
-                .window_exceeded
-                .filter(|_| deviation.violation == Violation::WindowExceeded)
-                .map_or(String::new(), |found| format!(": {found}"));
+            let detail = match deviation.violation {
+                Violation::WindowExceeded => outcome.window_exceeded.map(|found| found.to_string()),
+                Violation::DeflateCorrupt | Violation::ReferenceTooFarBack => {
+                    outcome.corruption.clone()
+                }
+                _ => None,
+            };
+            let detail = detail.map_or(String::new(), |detail| format!(": {detail}"));
             format!("the peer sent {} at octet {}{detail}", deviation.violation, deviation.offset)
         })
 }

@@ -1,12 +1,12 @@
 //! A peer on the index: its verdict, its refusals, and what deviates, each thing said once.
 
-use wsproof_engine::{CaseId, CloseBehavior, Judgement, Opening};
+use wsproof_engine::{CaseId, CloseBehavior, Judgement};
 
 use super::{Cite, Piece, View, anchor, linked, opening::dump};
 use crate::{
     JudgeKind, Missing, Record,
     contract::{Attempt, Confirmation, PeerInfo},
-    refusals::{Refusal, Refusals, status_line},
+    refusals::{Refusal, Refusals, hint, status_line},
     words::{
         Tone, behavior_words, bounded, close_words, differs, headline, judge_name, number, other,
         visible,
@@ -197,21 +197,6 @@ impl RefusalView {
             sample: (visible(first.case.as_str()), link(first.case)),
             hints: if found.len() == total { linked(hint(first.opening)) } else { Vec::new() },
         })
-    }
-}
-
-/// What servers often ask for without right.
-fn hint(opening: &Opening) -> &'static str {
-    let mut lines = opening.request.split(|octet| *octet == b'\n');
-    let name = b"sec-websocket-protocol:";
-    let names_one = lines
-        .any(|line| line.get(..name.len()).is_some_and(|start| start.eq_ignore_ascii_case(name)));
-    if names_one {
-        ""
-    } else {
-        "The tester offered no subprotocol. A server must not demand one, for the field is \
-         optional (RFC 6455, 4.2.1); if this one does, --subprotocol NAME gets the other cases \
-         through."
     }
 }
 

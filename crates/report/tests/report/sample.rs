@@ -81,6 +81,7 @@ pub(crate) fn carry_out(case: &Case, refusal: Option<&[u8]>, acts: &[(u64, Act)]
         seed: 7,
         limits: wsproof_engine::Limits::default(),
         timers: None,
+        settings: wsproof_engine::Settings::default(),
     };
     let mut run = Run::new(Arc::new(case.clone()), config);
     run.poll_dial();

@@ -54,6 +54,9 @@ every opening handshake was refused with status 400: 5 cases
 
   answer  HTTP/1.1 400 Bad Request
           no <U+001B>[1mprotocol
+  hint    The tester offered no subprotocol. A server must not demand one, for
+          the field is optional (RFC 6455, 4.2.1); if this one does,
+          --subprotocol NAME gets the other cases through.
 
 ",
     );
