@@ -26,7 +26,7 @@ use wsproof_engine::{Case, Section};
 pub use titles::section_title;
 
 /// The version of the catalogue. A change that can change a verdict changes it.
-pub const CATALOGUE_VERSION: &str = "1.0.0";
+pub const CATALOGUE_VERSION: &str = "1.1.0";
 
 const SECTIONS: [fn(&mut Section); 13] = [
     s01_framing::section,
