@@ -156,6 +156,10 @@ pub struct Outcome {
     /// How much data went both ways until a loop of echoes was through.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub traffic: Option<Traffic>,
+    /// A pong came in a loop of echoes. `wstest` takes it for an end of the case, and closes; it is
+    /// legal (RFC 6455, 5.5.3), so that the loop goes on here.
+    #[serde(default)]
+    pub pong_in_loop: bool,
     /// Why a compressed message could not be decompressed, as far as that can be told.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub corruption: Option<String>,

@@ -307,6 +307,7 @@ impl Run {
             window_exceeded: first_exceeded,
             stats: self.shared.stats,
             traffic: self.traffic,
+            pong_in_loop: self.shared.pong_in_loop,
             corruption: self.shared.corruption,
             went_on_after_final_block: went_on,
             transcript: self.shared.transcript,
@@ -514,6 +515,8 @@ impl Run {
                 if let Observed::Message { kind, len, equals, first_difference, .. } = what {
                     self.echo(id, now, kind, len, equals.is_some(), first_difference);
                 } else {
+                    let in_loop = matches!(self.case.accept, Accept::EchoLoop { .. });
+                    self.shared.pong_in_loop |= in_loop && self.connections[id].is_open();
                     self.shared.record(Event { at: now, what });
                 }
                 return;

@@ -1,7 +1,7 @@
 //! What `wstest` says.
 
 use super::{Behavior, CloseBehavior, Judgement, join_codes, same_events};
-use crate::{Accept, Basis, Case, CloseBy, Grade, Observed, Outcome, Step};
+use crate::{Accept, Basis, Case, CloseBy, Grade, Outcome, Step};
 
 /// The classic judgement. It knows no basis: every rule counts as a MUST.
 ///
@@ -48,7 +48,7 @@ fn behavior(case: &Case, outcome: &Outcome) -> (Behavior, String) {
     }
     match &case.accept {
         Accept::Class(_) => (Behavior::Failed, String::new()),
-        Accept::EchoLoop { .. } if pong_in_loop(outcome) => {
+        Accept::EchoLoop { .. } if outcome.pong_in_loop => {
             let text = "A pong that nobody asked for ends the loop of echoes.";
             (Behavior::Failed, text.to_owned())
         }
@@ -84,16 +84,6 @@ fn behavior(case: &Case, outcome: &Outcome) -> (Behavior, String) {
             }
         }
     }
-}
-
-/// `wstest` takes a pong in a loop of echoes for an end of the case, and closes. The RFC allows it
-/// (RFC 6455, 5.5.3), so that we go on.
-fn pong_in_loop(outcome: &Outcome) -> bool {
-    let closed = outcome.closing.local_close_at.unwrap_or(outcome.ended_at);
-    outcome
-        .events
-        .iter()
-        .any(|event| matches!(event.what, Observed::Pong { .. }) && event.at < closed)
 }
 
 fn limit_in_seconds(case: &Case) -> u64 {
