@@ -17,13 +17,15 @@ use wsproof_proto::{
     handshake::{accept_for, parse_request},
 };
 
+/// What is sent in answer to a message: its number, counted from 1, its text, its compressed echo.
+type Reply = dyn Fn(u32, &[u8], &[u8]) -> Vec<u8>;
+
 /// A server that answers with `extension` and does with each message as it is told.
 struct Server<'a> {
     extension: &'a str,
     /// What it compresses like, whatever it answered.
     how: Compression,
-    /// Makes of a message, counted from 1, and its compressed echo the octets to send.
-    reply: &'a dyn Fn(u32, &[u8], Vec<u8>) -> Vec<u8>,
+    reply: &'a Reply,
 }
 
 const KEPT: Compression = Compression { context_takeover: true, window_bits: 15 };
@@ -43,8 +45,8 @@ fn text(payload: &[u8]) -> Vec<u8> {
 }
 
 /// What a server does that does nothing wrong.
-fn echoes(_: u32, _: &[u8], compressed: Vec<u8>) -> Vec<u8> {
-    text(&compressed)
+fn echoes(_: u32, _: &[u8], compressed: &[u8]) -> Vec<u8> {
+    text(compressed)
 }
 
 impl Server<'_> {
@@ -83,7 +85,7 @@ impl Server<'_> {
                             let mut compressed = Vec::new();
                             deflater.message(&message, &mut compressed);
                             n += 1;
-                            sends.extend((self.reply)(n, &message, compressed));
+                            sends.extend((self.reply)(n, &message, &compressed));
                             message.clear();
                         }
                     }
@@ -243,13 +245,13 @@ fn a_context_that_was_to_be_left_is_missed() {
 
 #[test]
 fn the_end_of_a_message() {
-    let tail = |_: u32, _: &[u8], compressed: Vec<u8>| text(&[&compressed, &TAIL[..]].concat());
+    let tail = |_: u32, _: &[u8], compressed: &[u8]| text(&[compressed, &TAIL].concat());
     let kept = Server { extension: PLAIN, how: KEPT, reply: &tail };
     check(&kept, "12.1.3", LOST, LOST, "cannot be decompressed");
     let fresh = "permessage-deflate; server_no_context_takeover";
     check(&Server { extension: fresh, how: FRESH, reply: &tail }, "13.2.3", PASS, PASS, "");
     // A stored block that says that it is the last one, and the octet that the RFC wants after it.
-    let last = |_: u32, message: &[u8], _: Vec<u8>| {
+    let last = |_: u32, message: &[u8], _: &[u8]| {
         let length = u16::try_from(message.len()).unwrap();
         let head = [&[1][..], &length.to_le_bytes(), &(!length).to_le_bytes()].concat();
         text(&[&head, message, &[0]].concat())
@@ -261,8 +263,8 @@ fn the_end_of_a_message() {
 
 #[test]
 fn compression_is_a_choice_for_each_message() {
-    let now_and_then = |n: u32, message: &[u8], compressed: Vec<u8>| {
-        if n % 3 == 0 { framed(Opcode::Text, true, 0, message) } else { text(&compressed) }
+    let now_and_then = |n: u32, message: &[u8], compressed: &[u8]| {
+        if n.is_multiple_of(3) { framed(Opcode::Text, true, 0, message) } else { text(compressed) }
     };
     let fresh = "permessage-deflate; server_no_context_takeover";
     let server = Server { extension: fresh, how: FRESH, reply: &now_and_then };
@@ -272,8 +274,8 @@ fn compression_is_a_choice_for_each_message() {
 #[test]
 fn bits_that_do_not_belong() {
     let first = |frame: fn(&[u8]) -> Vec<u8>| {
-        move |n: u32, _: &[u8], compressed: Vec<u8>| {
-            if n == 5 { frame(&compressed) } else { text(&compressed) }
+        move |n: u32, _: &[u8], compressed: &[u8]| {
+            if n == 5 { frame(compressed) } else { text(compressed) }
         }
     };
     let check_first = |frame: fn(&[u8]) -> Vec<u8>, classic: &str, reason: &str| {
@@ -297,19 +299,21 @@ fn bits_that_do_not_belong() {
     );
 }
 
+/// A text as a stored block.
+fn stored(octets: &[u8]) -> Vec<u8> {
+    let n = u8::try_from(octets.len()).unwrap();
+    text(&[&[0, n, 0, !n, 0xff], octets, &[0]].concat())
+}
+
 #[test]
 fn texts_are_looked_at_when_they_are_decompressed() {
-    let stored = |octets: &[u8]| {
-        let n = u8::try_from(octets.len()).unwrap();
-        text(&[&[0, n, 0, !n, 0xff][..], octets, &[0]].concat())
-    };
-    let ill_formed = |n: u32, _: &[u8], compressed: Vec<u8>| {
-        if n == 5 { stored(b"\xff0123456789abcde") } else { text(&compressed) }
+    let ill_formed = |n: u32, _: &[u8], compressed: &[u8]| {
+        if n == 5 { stored(b"\xff0123456789abcde") } else { text(compressed) }
     };
     let server = Server { extension: PLAIN, how: KEPT, reply: &ill_formed };
     check(&server, "12.1.1", "FAILED / UNCLEAN", "FAILED / UNCLEAN", "not UTF-8");
-    let breaks_off = |n: u32, _: &[u8], compressed: Vec<u8>| {
-        if n == 5 { stored(b"0123456789abcde\xc3") } else { text(&compressed) }
+    let breaks_off = |n: u32, _: &[u8], compressed: &[u8]| {
+        if n == 5 { stored(b"0123456789abcde\xc3") } else { text(compressed) }
     };
     let server = Server { extension: PLAIN, how: KEPT, reply: &breaks_off };
     check(&server, "12.1.1", "FAILED / WRONG CODE", "FAILED / WRONG CODE", "not UTF-8");
@@ -317,15 +321,15 @@ fn texts_are_looked_at_when_they_are_decompressed() {
 
 #[test]
 fn what_nobody_asked_for() {
-    let ponged = |n: u32, _: &[u8], compressed: Vec<u8>| {
+    let ponged = |n: u32, _: &[u8], compressed: &[u8]| {
         let pong = if n == 5 { framed(Opcode::Pong, true, 0, b"hm") } else { Vec::new() };
-        [pong, text(&compressed)].concat()
+        [pong, text(compressed)].concat()
     };
     let server = Server { extension: PLAIN, how: KEPT, reply: &ponged };
     check(&server, "12.1.1", "FAILED / OK", PASS, "unchanged");
-    let twice = |n: u32, _: &[u8], compressed: Vec<u8>| {
+    let twice = |n: u32, _: &[u8], compressed: &[u8]| {
         let more = if n == 1000 { framed(Opcode::Text, true, 0, b"hm") } else { Vec::new() };
-        [text(&compressed), more].concat()
+        [text(compressed), more].concat()
     };
     let server = Server { extension: PLAIN, how: KEPT, reply: &twice };
     check(&server, "12.1.1", "FAILED / OK", "FAILED / OK", "");
