@@ -4,6 +4,7 @@ const { WebSocketServer } = require('ws');
 const server = new WebSocketServer({
   host: '127.0.0.1',
   port: Number(process.argv[2]),
+  perMessageDeflate: true,
   maxPayload: 0,
   maxFragments: 0,
   maxBufferedChunks: 0,
