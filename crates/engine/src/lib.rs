@@ -7,12 +7,14 @@
 
 mod builder;
 mod case;
+mod closing;
 mod compressed;
 mod connection;
 mod deflate;
 mod event;
 mod handshake;
 pub mod judge;
+mod messages;
 mod negotiation;
 mod opening;
 mod outcome;
