@@ -37,7 +37,7 @@ pub(crate) fn load(path: &Path) -> Result<Node, Error> {
 }
 
 /// Reads the text of a node file; paths in it are relative to `folder`.
-fn parse(text: &str, folder: &Path) -> Result<Node, String> {
+pub(crate) fn parse(text: &str, folder: &Path) -> Result<Node, String> {
     let value: Value = parse_to_serde_value(text, &ParseOptions::default())
         .map_err(|error| format!("it is no JSON: {error}"))?;
     if !value.is_object() {

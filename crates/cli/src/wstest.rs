@@ -73,7 +73,7 @@ struct Args {
     /// Test set of an import specification
     #[arg(short, long)]
     testset: Option<String>,
-    /// Accepted and without effect; the environment variable WSPROOF_LOG=debug tells more
+    /// Accepted and without effect; `WSPROOF_LOG=debug` tells more
     #[arg(short, long)]
     debug: bool,
     /// Print versions and exit

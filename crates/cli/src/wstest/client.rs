@@ -69,7 +69,7 @@ fn peer(args: &Args, spec: &ClientSpec, server: &ServerSpec) -> Result<NamedPeer
         ..Target::new(url.host_field(true), url.path.clone())
     };
     if let Some(UserAgent::Classic) = args.user_agent {
-        target.user_agent = super::CLASSIC_AGENT.to_owned();
+        super::CLASSIC_AGENT.clone_into(&mut target.user_agent);
     }
     let tls = if url.secure { Some(tls(server)?) } else { None };
     Ok(NamedPeer {
@@ -77,7 +77,7 @@ fn peer(args: &Args, spec: &ClientSpec, server: &ServerSpec) -> Result<NamedPeer
         agent: server.agent.clone(),
         fallback: "UnknownServer".to_owned(),
         peer: Peer {
-            address: Address { tls, ..url.address.clone() },
+            address: Address { tls, ..url.address },
             target,
             timers: options.timers(),
             settings: options.settings(),

@@ -150,7 +150,7 @@ impl Options {
     }
 }
 
-const OFF: Duration = Duration::from_secs(86_400);
+const OFF: Duration = Duration::from_hours(24);
 
 #[cfg(test)]
 mod tests {

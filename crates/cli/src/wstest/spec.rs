@@ -117,7 +117,7 @@ pub(super) fn load(named: Option<&Path>) -> Result<ClientSpec, Error> {
 
 /// Reads a specification: JSON, with comments and trailing commas allowed. Unknown keys are named
 /// and ignored; unknown options are faults, as they are for `wstest`.
-fn parse(text: &str) -> Result<(ClientSpec, Vec<String>), String> {
+pub(super) fn parse(text: &str) -> Result<(ClientSpec, Vec<String>), String> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let value: Value = parse_to_serde_value(text, &ParseOptions::default())
         .map_err(|error| format!("it is no JSON: {error}"))?;

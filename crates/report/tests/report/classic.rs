@@ -121,7 +121,7 @@ fn a_passing_case() {
     let value = value(&good(), "ab_sut_case_1_1_2.json");
     assert!(value["httpRequest"].as_str().unwrap().starts_with("GET / HTTP/1.1\r\n"));
     let kinds: Vec<_> = value["wirelog"].as_array().unwrap().iter().map(|e| &e[0]).collect();
-    assert_eq!(kinds, ["TO", "RO", "KL", "TF", "TO", "RO", "RF", "TF", "TO", "RO", "RF"]);
+    assert_eq!(kinds, ["TO", "RO", "TF", "TO", "KL", "RO", "RF", "TF", "TO", "RO", "RF"]);
 }
 
 #[test]
