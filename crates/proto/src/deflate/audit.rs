@@ -160,9 +160,16 @@ impl Auditor {
 
     /// The message has ended: says what it was made of.
     pub fn end_message(&mut self) -> Result<Audit, Corruption> {
-        self.push(&TAIL)?;
-        self.audit.ends_in_empty_block &=
-            matches!(self.state, State::BlockHeader) && self.bits.count == 0;
+        let between =
+            |auditor: &Self| matches!(auditor.state, State::BlockHeader) && auditor.bits.count == 0;
+        if self.corruption.is_none() && self.is_final && between(self) {
+            // Nothing was left out after a final block that is the message's end. What is read
+            // next begins a stream, as it does for an [`Inflater`](super::Inflater).
+            self.audit.ends_in_empty_block = false;
+        } else {
+            self.push(&TAIL)?;
+        }
+        self.audit.ends_in_empty_block &= between(self);
         let audit = std::mem::take(&mut self.audit);
         self.begin_part();
         if self.context_takeover {
@@ -172,6 +179,7 @@ impl Auditor {
             // The next message is a stream of its own.
             self.state = State::BlockHeader;
             self.bits = Bits::default();
+            self.is_final = false;
         }
         Ok(audit)
     }

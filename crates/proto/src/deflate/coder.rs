@@ -132,10 +132,7 @@ impl Inflater {
     ) -> Result<(), InflateError> {
         loop {
             let (before_in, before_out) = (self.decompress.total_in(), self.decompress.total_out());
-            let status = self
-                .decompress
-                .decompress(input, &mut self.piece, FlushDecompress::Sync)
-                .map_err(|_| InflateError::Corrupt)?;
+            let status = self.decompress.decompress(input, &mut self.piece, FlushDecompress::Sync);
             let count = |now: u64, before| usize::try_from(now - before).unwrap_or(usize::MAX);
             let taken = count(self.decompress.total_in(), before_in);
             let made = count(self.decompress.total_out(), before_out);
@@ -145,6 +142,8 @@ impl Inflater {
             if made > 0 && each(&self.piece[..made]).is_break() {
                 return Err(InflateError::Stopped);
             }
+            // What comes before a fault is handed out first, or it would depend on the cuts.
+            let status = status.map_err(|_| InflateError::Corrupt)?;
             if status == Status::StreamEnd {
                 // A final block is legal, and another stream begins after it (RFC 7692, 7.2.3.4).
                 self.decompress.reset(false);

@@ -65,6 +65,36 @@ fn corruption_is_named() {
 }
 
 #[test]
+fn a_message_that_ends_with_a_final_block_spoils_no_other() {
+    // The octet 0x00 should have followed (RFC 7692, 7.2.3.4).
+    let mut auditor = Auditor::new(true);
+    let hello = audit(&mut auditor, &[0xf3, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00]).unwrap();
+    assert_eq!((hello.len, hello.blocks, hello.ends_in_empty_block), (5, [0, 1, 0], false));
+    let again = audit(&mut auditor, &[0xf2, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00]).unwrap();
+    assert_eq!((again.len, again.blocks, again.ends_in_empty_block), (5, [1, 1, 0], true));
+}
+
+#[test]
+fn what_comes_before_a_fault_is_handed_out_however_it_is_cut() {
+    // A literal, then a reference to what is not there.
+    let octets = [0xf2, 0x00, 0x11, 0x00, 0x00];
+    for cut in 1..=octets.len() {
+        let mut inflater = Inflater::new(Compression { context_takeover: true, window_bits: 15 });
+        let mut came = Vec::new();
+        let mut each = |octets: &[u8]| {
+            came.extend_from_slice(octets);
+            ControlFlow::Continue(())
+        };
+        let said = octets.chunks(cut).try_for_each(|piece| inflater.push(piece, &mut each));
+        assert_eq!(
+            (said, &came[..]),
+            (Err(InflateError::Corrupt), &b"H"[..]),
+            "in pieces of {cut}"
+        );
+    }
+}
+
+#[test]
 fn without_takeover_each_message_begins_anew() {
     let mut auditor = Auditor::new(false);
     audit(&mut auditor, &[0xf2, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00]).unwrap();
