@@ -20,82 +20,118 @@ struct Run {
     wall: Duration,
     /// Peak resident memory in KiB, where the system tells.
     memory: Option<u64>,
+    /// Processor time of the tool, and of the server meanwhile, where the system tells.
+    tool: Option<Duration>,
+    server: Option<Duration>,
 }
 
-/// Runs the 247 cases that need no minutes, `runs` times each, and prints a table.
-pub(crate) fn run(root: &Path, wstest: Option<&str>, runs: usize) -> anyhow::Result<()> {
+/// Which cases are run.
+#[derive(Clone, Copy)]
+pub(crate) enum Cases {
+    /// All 517.
+    All,
+    /// The 247 that need no minutes.
+    Quick,
+}
+
+/// Runs the cases `runs` times with each server and prints a table.
+pub(crate) fn run(
+    root: &Path,
+    cases: Cases,
+    wstest: Option<&str>,
+    runs: usize,
+) -> anyhow::Result<()> {
     let binary = peers::build(root)?;
     let folder = std::env::temp_dir().join(format!("wsproof-bench-{}", std::process::id()));
     fs::create_dir_all(&folder)?;
-    let done = tables(root, &binary, &folder, wstest, runs);
+    let bench = Bench { binary: &binary, folder: &folder, cases, wstest };
+    let done = bench.tables(root, runs);
     fs::remove_dir_all(&folder)?;
     done
 }
 
-fn tables(
-    root: &Path,
-    binary: &Path,
-    folder: &Path,
-    wstest: Option<&str>,
-    runs: usize,
-) -> anyhow::Result<()> {
-    println!("| server | tool | runs | median s | min | max | peak MiB | of wstest |");
-    println!("|---|---|---|---|---|---|---|---|");
-    compare(&peers::npm_ws(root)?, binary, folder, wstest, runs)?;
-    compare(&peers::tungstenite(root)?, binary, folder, wstest, runs)?;
-    compare(&peers::built_in(binary, None)?, binary, folder, wstest, runs)?;
-    // A silent server makes `wstest` wait for minutes; one run of it is enough.
-    compare(&peers::built_in(binary, Some("silent"))?, binary, folder, wstest, runs.min(1))
+struct Bench<'a> {
+    binary: &'a Path,
+    folder: &'a Path,
+    cases: Cases,
+    wstest: Option<&'a str>,
 }
 
-fn compare(
-    peer: &Peer,
-    binary: &Path,
-    folder: &Path,
-    wstest: Option<&str>,
-    runs: usize,
-) -> anyhow::Result<()> {
-    let spec = folder.join("spec.json");
-    let text = json!({
-        "outdir": folder.join("out"),
-        "cases": ["*"],
-        "exclude-cases": ["9.*", "12.*", "13.*"],
-        "servers": [{"agent": "peer", "url": peer.url}],
-    });
-    fs::write(&spec, text.to_string())?;
-    let (mut ours, mut theirs) = (Vec::new(), Vec::new());
-    for _ in 0..runs.max(1) {
-        ours.push(measure(Command::new(binary).arg("wstest"), &spec)?);
-        if let Some(wstest) = wstest {
-            theirs.push(measure(&mut Command::new(wstest), &spec)?);
+impl Bench<'_> {
+    fn tables(&self, root: &Path, runs: usize) -> anyhow::Result<()> {
+        println!(
+            "| server | tool | runs | median s | min | max | tool CPU s | server CPU s | peak MiB \
+             | wall of wstest | CPU of wstest |"
+        );
+        println!("|---|---|---|---|---|---|---|---|---|---|---|");
+        self.compare(&peers::npm_ws(root)?, runs)?;
+        if matches!(self.cases, Cases::All) {
+            return Ok(());
         }
+        self.compare(&peers::tungstenite(root)?, runs)?;
+        self.compare(&peers::built_in(self.binary, None)?, runs)?;
+        // A silent server makes `wstest` wait for minutes; one run of it is enough.
+        self.compare(&peers::built_in(self.binary, Some("silent"))?, runs.min(1))
     }
-    let base = median(&theirs);
-    row(peer.name, "wsproof", &ours, base);
-    row(peer.name, "wstest", &theirs, base);
-    Ok(())
+
+    fn compare(&self, peer: &Peer, runs: usize) -> anyhow::Result<()> {
+        let spec = self.folder.join("spec.json");
+        let excluded: &[&str] = match self.cases {
+            Cases::All => &[],
+            Cases::Quick => &["9.*", "12.*", "13.*"],
+        };
+        let text = json!({
+            "outdir": self.folder.join("out"),
+            "cases": ["*"],
+            "exclude-cases": excluded,
+            "servers": [{"agent": "peer", "url": peer.url}],
+        });
+        fs::write(&spec, text.to_string())?;
+        let (mut ours, mut theirs) = (Vec::new(), Vec::new());
+        for _ in 0..runs.max(1) {
+            ours.push(measure(Command::new(self.binary).arg("wstest"), &spec, peer)?);
+            if let Some(wstest) = self.wstest {
+                theirs.push(measure(&mut Command::new(wstest), &spec, peer)?);
+            }
+        }
+        row(peer.name, "wsproof", &ours, &theirs);
+        row(peer.name, "wstest", &theirs, &theirs);
+        Ok(())
+    }
 }
 
-fn row(peer: &str, tool: &str, runs: &[Run], base: Option<f64>) {
-    let Some(middle) = median(runs) else { return };
+fn row(peer: &str, tool: &str, runs: &[Run], base: &[Run]) {
+    let wall = |run: &Run| Some(run.wall);
+    let cpu = |run: &Run| run.tool;
+    let Some(middle) = median(runs, wall) else { return };
     let walls = || runs.iter().map(|run| run.wall.as_secs_f64());
     let (min, max) = (walls().fold(f64::MAX, f64::min), walls().fold(0.0, f64::max));
     let memory = runs.iter().filter_map(|run| run.memory).max();
     let memory = memory.map_or_else(|| "?".to_owned(), |kib| (kib / 1024).to_string());
-    let ratio = base.map_or_else(|| "?".to_owned(), |base| format!("{:.3}", middle / base));
+    let known = |value: Option<f64>, digits: usize| {
+        value.map_or_else(|| "?".to_owned(), |value| format!("{value:.digits$}"))
+    };
+    let of_base = |figure: &dyn Fn(&Run) -> Option<Duration>| {
+        median(runs, figure).zip(median(base, figure)).map(|(ours, theirs)| ours / theirs)
+    };
     println!(
-        "| {peer} | {tool} | {} | {middle:.2} | {min:.2} | {max:.2} | {memory} | {ratio} |",
-        runs.len()
+        "| {peer} | {tool} | {} | {middle:.2} | {min:.2} | {max:.2} | {} | {} | {memory} | {} | {} |",
+        runs.len(),
+        known(median(runs, cpu), 1),
+        known(median(runs, |run| run.server), 1),
+        known(of_base(&wall), 3),
+        known(of_base(&cpu), 3),
     );
 }
 
-fn median(runs: &[Run]) -> Option<f64> {
-    let mut walls: Vec<_> = runs.iter().map(|run| run.wall.as_secs_f64()).collect();
-    walls.sort_by(f64::total_cmp);
-    walls.get(walls.len() / 2).copied()
+fn median(runs: &[Run], figure: impl Fn(&Run) -> Option<Duration>) -> Option<f64> {
+    let mut found: Vec<_> = runs.iter().filter_map(figure).map(|d| d.as_secs_f64()).collect();
+    found.sort_by(f64::total_cmp);
+    found.get(found.len() / 2).copied()
 }
 
-fn measure(tool: &mut Command, spec: &Path) -> anyhow::Result<Run> {
+fn measure(tool: &mut Command, spec: &Path, peer: &Peer) -> anyhow::Result<Run> {
+    let server_before = processor_time(peer.id());
     let started = Instant::now();
     let mut child = tool
         .args(["-m", "fuzzingclient", "-s"])
@@ -105,16 +141,31 @@ fn measure(tool: &mut Command, spec: &Path) -> anyhow::Result<Run> {
         .spawn()
         .context("start the tool")?;
     let status_file = PathBuf::from(format!("/proc/{}/status", child.id()));
-    let mut memory = None;
+    let (mut memory, mut tool) = (None, None);
     let status = loop {
         if let Some(status) = child.try_wait()? {
             break status;
         }
         memory = peak(&status_file).or(memory);
+        tool = processor_time(child.id()).or(tool);
         thread::sleep(Duration::from_millis(5));
     };
     ensure!(status.success(), "the tool ended with {status}");
-    Ok(Run { wall: started.elapsed(), memory })
+    let wall = started.elapsed();
+    let server = processor_time(peer.id())
+        .zip(server_before)
+        .map(|(after, before)| after.saturating_sub(before));
+    Ok(Run { wall, memory, tool, server })
+}
+
+/// Processor time of a process so far, all its threads together. Linux counts it in hundredths of
+/// a second.
+fn processor_time(id: u32) -> Option<Duration> {
+    let text = fs::read_to_string(format!("/proc/{id}/stat")).ok()?;
+    // The name, in parentheses, may hold anything; the fields are counted behind it.
+    let fields: Vec<_> = text.rsplit_once(')')?.1.split_whitespace().collect();
+    let ticks = |index: usize| fields.get(index)?.parse::<u64>().ok();
+    Some(Duration::from_millis((ticks(11)? + ticks(12)?) * 10))
 }
 
 fn peak(status: &Path) -> Option<u64> {

@@ -6,6 +6,7 @@
 
 mod bench;
 mod flips;
+mod fuzz;
 mod layers;
 mod lines;
 mod peers;
@@ -16,6 +17,7 @@ use std::{
 };
 
 use anyhow::{Context, bail};
+use bench::Cases;
 
 const USAGE: &str = "\
 Usage: cargo xtask <COMMAND>
@@ -23,9 +25,13 @@ Usage: cargo xtask <COMMAND>
 Commands:
   bench [RUNS] [WSTEST]
           Time the 247 quick cases against several servers, beside the original if its path is given
+  bench all [WSTEST]
+          Time all 517 cases against npm ws, once
   ci      Formatting, lints, layers, lines, documentation, tests
   flips [RUNS]
           Repeat runs with more and fewer jobs, busy and quiet, and look for verdicts that move
+  fuzz TARGET [SECONDS]
+          Fuzz one of the targets in fuzz/, for ten minutes unless told
   layers  Compare the dependencies between our crates with the allowed arrows
   lines   Find files that are too long";
 
@@ -36,11 +42,14 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let done = match words[..] {
-        ["bench", ref more @ ..] => {
-            count(more).and_then(|runs| bench::run(&root(), more.get(1).copied(), runs))
+        ["bench", "all", ref more @ ..] => {
+            bench::run(&root(), Cases::All, more.first().copied(), 1)
         }
+        ["bench", ref more @ ..] => count(more)
+            .and_then(|runs| bench::run(&root(), Cases::Quick, more.get(1).copied(), runs)),
         ["ci"] => ci(),
         ["flips", ref more @ ..] => count(more).and_then(|runs| flips::run(&root(), runs)),
+        ["fuzz", ref more @ ..] => fuzz::run(&root(), more),
         ["layers"] => layers::check(),
         ["lines"] => lines::check(&root()),
         ["help" | "-h" | "--help"] => {

@@ -21,6 +21,13 @@ pub(crate) struct Peer {
     child: Child,
 }
 
+impl Peer {
+    /// The process that serves.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+}
+
 impl Drop for Peer {
     fn drop(&mut self) {
         // It may have ended by itself; there is nobody to tell.

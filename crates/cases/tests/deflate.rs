@@ -228,12 +228,12 @@ fn a_window_is_kept_to_or_not() {
     let within = Compression { window_bits: 9, ..KEPT };
     check(&Server { extension: nine, how: within, reply: &echoes }, "13.3.5", PASS, PASS, "");
     let beyond = Server { extension: nine, how: KEPT, reply: &echoes };
-    check(&beyond, "13.3.1", LOST, LOST, "the window has 512");
-    check(&beyond, "13.3.5", LOST, LOST, "the window has 512");
+    check(&beyond, "13.3.1", LOST, LOST, "the agreed window has 512");
+    check(&beyond, "13.3.5", LOST, LOST, "the agreed window has 512");
     // What a decompressor makes at once it has at hand.
     let both = "permessage-deflate; server_no_context_takeover; server_max_window_bits=9";
     let beyond = Server { extension: both, how: FRESH, reply: &echoes };
-    check(&beyond, "13.5.5", PASS, "FAILED / OK", "the window has 512");
+    check(&beyond, "13.5.5", PASS, "FAILED / OK", "the agreed window has 512");
 }
 
 #[test]

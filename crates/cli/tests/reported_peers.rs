@@ -134,9 +134,9 @@ fn hostile_compression_is_named() {
 #[test]
 fn a_window_that_is_larger_than_agreed_is_named_even_within_a_message() {
     let server = with_defect("deflate-window-ignored");
-    check_named(&server, "13.3.3", "the window has 512");
+    check_named(&server, "13.3.3", "the agreed window has 512");
     // Within one message a decompressor has all at hand, and so does the original.
-    check_named(&server, "13.5.5", "the window has 512");
+    check_named(&server, "13.5.5", "the agreed window has 512");
 }
 
 /// Answers the handshake and agrees to compression.

@@ -80,7 +80,8 @@ impl fmt::Display for WindowExceeded {
         let Self { message, distance, window, at } = self;
         write!(
             f,
-            "message {message} refers {distance} octets back at its octet {at}, the window has {window}"
+            "message {message} refers {distance} octets back at its octet {at}; the agreed window \
+             has {window}"
         )
     }
 }

@@ -208,7 +208,11 @@ pub(super) fn illegal_frame(outcome: &Outcome) -> Option<String> {
         })
         .map(|deviation| {
             let detail = match deviation.violation {
-                Violation::WindowExceeded => outcome.window_exceeded.map(|found| found.to_string()),
+                // What is wrong says it all, and in a line.
+                Violation::WindowExceeded if let Some(found) = outcome.window_exceeded => {
+                    let (rfc, section) = deviation.violation.rfc();
+                    return format!("{found} (RFC {rfc}, {section})");
+                }
                 Violation::DeflateCorrupt | Violation::ReferenceTooFarBack => {
                     outcome.corruption.clone()
                 }
