@@ -122,6 +122,22 @@ fn a_slow_server_that_garbles_echoes_under_overlap() {
 }
 
 #[test]
+fn a_proxy_before_a_server_that_is_still_starting() {
+    let dir = TempDir::new().unwrap();
+    let server = serve(|mut stream, n| async move {
+        if n > 2 {
+            return echo(stream).await;
+        }
+        let _ = stream.read(&mut [0; 4096]).await;
+        let answer = b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n";
+        let _ = stream.write_all(answer).await;
+    });
+    let (exit, text) = test(dir.path(), &server.url(), "1.1.*", &["--jobs", "1"]);
+    assert_eq!(exit, 0, "{text}");
+    assert!(verdicts(dir.path()).iter().all(|(_, verdict)| verdict == "OK / OK / 1000"), "{text}");
+}
+
+#[test]
 fn a_limit_of_one_connection_is_no_deviation() {
     let dir = TempDir::new().unwrap();
     let open = Arc::new(AtomicUsize::new(0));

@@ -313,7 +313,7 @@ impl<'a> Scheduler<'a> {
             unstable: false,
             confirmation: Confirmation::NotNeeded,
             needs_confirmation: !plain
-                && beside > 0
+                && (beside > 0 || is_away(&outcome))
                 && !case.is_passive()
                 && !matches!(mode, Mode::Quiet | Mode::Alone),
             rests_on_silence: rests_on_silence(&case, &outcome),
@@ -529,10 +529,15 @@ fn is_plain(case: &Case, judgement: &Judgement) -> bool {
 fn is_trouble(case: &Case, outcome: &wsproof_engine::Outcome, rfc: &Judgement) -> bool {
     let refusal_wanted = matches!(case.accept, Accept::Class(Class::Refused));
     let not_opened = outcome.opened_at.is_none() && !refusal_wanted;
-    let overloaded = outcome.openings.iter().any(|o| matches!(o.status, Some(429 | 503)));
     let try_later = outcome.closing.remote_code == Some(1013);
     let reset = outcome.closing.tcp_end == Some(TcpEnd::PeerReset) && !rfc.is_plain_pass();
-    not_opened || overloaded || try_later || reset
+    not_opened || is_away(outcome) || try_later || reset
+}
+
+/// Whether somebody says that the server cannot be had at the moment: it itself, or the proxy
+/// before one that is still starting.
+fn is_away(outcome: &wsproof_engine::Outcome) -> bool {
+    outcome.openings.iter().any(|o| matches!(o.status, Some(429 | 502..=504)))
 }
 
 /// Every case has its own stream of masks and keys, the same in every attempt.
