@@ -92,6 +92,7 @@ pub(crate) struct Shared {
     pub(crate) traffic: Traffic,
     pub(crate) corruption: Option<String>,
     pub(crate) pong_in_loop: bool,
+    pub(crate) kind_differs: bool,
     pub(crate) events: Vec<Event>,
     pub(crate) events_omitted: u64,
     pub(crate) deviations: Vec<Deviation>,

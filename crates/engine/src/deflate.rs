@@ -101,6 +101,8 @@ pub(crate) struct Incoming {
     len: u64,
     /// Why the current message is not read any further.
     stopped: Option<Fault>,
+    /// Number of compressed octets of the current message, and the last one.
+    sent: (u64, u8),
     kept: Vec<u8>,
     messages: u32,
     pub(crate) exceeded: Option<WindowExceeded>,
@@ -112,6 +114,8 @@ pub(crate) struct Incoming {
 pub(crate) enum Fault {
     /// No decompressor can go on from here.
     Corrupt(Option<Corruption>),
+    /// It refers to earlier messages, although each was to be compressed by itself.
+    ContextKept(Option<Corruption>),
     /// What follows a final block is no compressed data.
     CorruptAfterFinal,
     /// It goes on without end.
@@ -127,7 +131,7 @@ pub(crate) enum Fault {
 impl Fault {
     pub(crate) fn violation(self) -> Violation {
         match self {
-            Self::Corrupt(Some(Corruption::TooFarBack { .. })) => Violation::ReferenceTooFarBack,
+            Self::ContextKept(_) => Violation::ReferenceTooFarBack,
             Self::Corrupt(_) | Self::CorruptAfterFinal => Violation::DeflateCorrupt,
             Self::TooLong => Violation::InflatesWithoutEnd,
             Self::OutOfWindow => Violation::WindowExceeded,
@@ -142,13 +146,15 @@ impl Incoming {
         let how = agreement.of(peer);
         Self {
             inflater: Inflater::new(how),
-            auditor: (how.window_bits < 15).then(|| Auditor::new(how.context_takeover)),
+            auditor: (how.window_bits < 15)
+                .then(|| Auditor::new(how.context_takeover).watching(how.window())),
             context_takeover: how.context_takeover,
             window: how.window(),
             compressed: false,
             text: None,
             len: 0,
             stopped: None,
+            sent: (0, 0),
             kept: Vec::new(),
             messages: 0,
             exceeded: None,
@@ -160,7 +166,7 @@ impl Incoming {
     pub(crate) fn begin(&mut self, compressed: bool, text: bool) {
         self.compressed = compressed;
         self.text = (compressed && text).then(utf8::Validator::new);
-        (self.len, self.stopped) = (0, None);
+        (self.len, self.stopped, self.sent) = (0, None, (0, 0));
         self.kept.clear();
         self.messages += 1;
     }
@@ -186,11 +192,29 @@ impl Incoming {
         if self.stopped.is_some() {
             return Ok(());
         }
+        if let Some(&last) = data.last() {
+            self.sent = (self.sent.0 + data.len() as u64, last);
+        }
         let room = KEPT - self.kept.len();
         self.kept.extend_from_slice(&data[..data.len().min(room)]);
         let audited = self.auditor.as_mut().map_or(Ok(()), |auditor| auditor.push(data));
         let inflated = self.inflate(data, each);
         self.settle(audited.err(), inflated)
+    }
+
+    /// A frame of the message has ended. What it says of a text is said now: in one frame, a fault
+    /// of the compression counts first, wherever the frame was cut.
+    pub(crate) fn end_frame(&mut self) -> Result<(), Fault> {
+        let ill_formed = self.text.as_ref().is_some_and(|text| text.ill_formed_at().is_some());
+        if ill_formed && self.stopped.is_none() { self.stop(Fault::Text) } else { Ok(()) }
+    }
+
+    /// Whether the compressed octets that came can be all of a message. The header of the empty
+    /// block at its end is the last thing in its last octet, and the bits behind it are not set
+    /// (RFC 7692, 7.2.1).
+    pub(crate) fn ends_well(&self) -> bool {
+        let (octets, last) = self.sent;
+        self.stopped.is_some() || octets > 0 && last & 0xe0 == 0
     }
 
     /// The message has ended.
@@ -239,10 +263,15 @@ impl Incoming {
             }
             Err(InflateError::Corrupt) => {
                 let why = corruption.or_else(|| self.diagnose());
-                self.stop(Fault::Corrupt(why))
-            }
-            Ok(()) if self.text.as_ref().is_some_and(|text| text.ill_formed_at().is_some()) => {
-                self.stop(Fault::Text)
+                let known = self.context_takeover && self.messages > 1;
+                self.stop(match why {
+                    Some(Corruption::TooFarBack { .. }) if !self.context_takeover => {
+                        Fault::ContextKept(why)
+                    }
+                    // What is known of earlier messages is not known here.
+                    Some(Corruption::TooFarBack { .. }) if known => Fault::Corrupt(None),
+                    why => Fault::Corrupt(why),
+                })
             }
             Ok(()) => Ok(()),
         }
@@ -250,24 +279,20 @@ impl Incoming {
 
     /// Walks once more through what is kept of the message, to tell what is wrong with it.
     fn diagnose(&self) -> Option<Corruption> {
-        if self.context_takeover && self.messages > 1 {
-            // What came before is not kept; only a message by itself can be walked through.
+        if self.kept.len() == KEPT {
             return None;
         }
-        let mut auditor = Auditor::new(self.context_takeover);
-        auditor.push(&self.kept).and_then(|()| auditor.end_message()).err()
+        Auditor::new(self.context_takeover).push(&self.kept).err()
     }
 
     /// A distance beyond the window is a fault whether the decompressor minds or not. One that
     /// `wstest` would notice, too, ends the connection.
     fn check_window(&mut self, audit: &Audit) -> Result<(), Fault> {
-        if audit.largest_distance > self.window && self.exceeded.is_none() {
-            self.exceeded = Some(WindowExceeded {
-                message: self.messages,
-                distance: audit.largest_distance,
-                window: self.window,
-                at: audit.largest_at,
-            });
+        if let Some((distance, at)) = audit.first_beyond
+            && self.exceeded.is_none()
+        {
+            let (message, window) = (self.messages, self.window);
+            self.exceeded = Some(WindowExceeded { message, distance, window, at });
         }
         if audit.largest_reach > self.window {
             return self.stop(Fault::OutOfWindow);

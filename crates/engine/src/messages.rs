@@ -18,6 +18,10 @@ impl Run {
         let connection = &mut self.connections[id];
         match *item {
             FrameItem::Header { header, offset } => {
+                if !header.opcode.is_control() && connection.closing.remote_close_at.is_some() {
+                    let violation = Violation::DataAfterClose;
+                    connection.note(shared, now, Deviation { violation, offset });
+                }
                 connection.frame_offset = offset;
                 connection.frame_head.clear();
                 connection.control.clear();
@@ -85,6 +89,11 @@ impl Run {
             head,
             offset,
         });
+        if let Some(incoming) = connection.incoming.as_mut().filter(|_| !header.opcode.is_control())
+        {
+            let read = incoming.end_frame();
+            connection.inflated(shared, now, read);
+        }
         match header.opcode {
             Opcode::Ping if connection.is_open() => {
                 let payload = std::mem::take(&mut connection.control);
@@ -106,7 +115,12 @@ impl Run {
         let connection = &mut self.connections[id];
         let Some(arriving) = connection.arriving.take() else { return };
         if let Some(incoming) = connection.incoming.as_mut().filter(|i| i.is_compressed()) {
-            let read = incoming.end();
+            let (ends_well, read) = (incoming.ends_well(), incoming.end());
+            if !ends_well {
+                let violation = Violation::CompressedMessageCut;
+                let offset = connection.frame_offset;
+                connection.note(shared, now, Deviation { violation, offset });
+            }
             connection.inflated(shared, now, read);
             if read == Err(Fault::TextBreaksOff) || connection.is_ended() {
                 return;
@@ -163,6 +177,11 @@ impl Run {
         same: bool,
         first_difference: Option<u64>,
     ) {
+        let wanted = match &self.case.accept {
+            Accept::FirstEcho { kind, .. } | Accept::EchoLoop { kind, .. } => Some(*kind),
+            _ => None,
+        };
+        self.shared.kind_differs |= wanted.is_some_and(|wanted| wanted != got);
         if !same {
             self.content_differs_at = self.content_differs_at.or(first_difference);
         }
@@ -247,7 +266,7 @@ impl Connection {
             self.note(shared, now, Deviation { violation, offset });
         }
         let Some(fault) = fault else { return };
-        if let Fault::Corrupt(Some(why)) = fault {
+        if let Fault::Corrupt(Some(why)) | Fault::ContextKept(Some(why)) = fault {
             shared.corruption.get_or_insert_with(|| why.to_string());
         }
         let deviation = Deviation { violation: fault.violation(), offset };
@@ -259,7 +278,7 @@ impl Connection {
             // What it becomes in the end cannot be an echo.
             Fault::TooLong | Fault::CorruptAfterFinal => self.note(shared, now, deviation),
             // `wstest` loses the connection over it, and does not know that it did.
-            Fault::Corrupt(_) | Fault::OutOfWindow => {
+            Fault::Corrupt(_) | Fault::ContextKept(_) | Fault::OutOfWindow => {
                 self.note(shared, now, deviation);
                 self.not_clean("a compressed message of the peer cannot be decompressed");
                 self.end(shared, now, TcpOrder::End);

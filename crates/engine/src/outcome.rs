@@ -156,6 +156,9 @@ pub struct Outcome {
     /// How much data went both ways until a loop of echoes was through.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub traffic: Option<Traffic>,
+    /// An echo was text where binary data was sent, or the other way about.
+    #[serde(default)]
+    pub kind_differs: bool,
     /// A pong came in a loop of echoes. `wstest` takes it for an end of the case, and closes; it is
     /// legal (RFC 6455, 5.5.3), so that the loop goes on here.
     #[serde(default)]

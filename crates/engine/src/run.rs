@@ -304,6 +304,7 @@ impl Run {
             stats: self.shared.stats,
             traffic: self.traffic,
             pong_in_loop: self.shared.pong_in_loop,
+            kind_differs: self.shared.kind_differs,
             corruption: self.shared.corruption,
             went_on_after_final_block: went_on,
             transcript: self.shared.transcript,

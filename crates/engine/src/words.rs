@@ -141,6 +141,7 @@ fn step_words(step: &Step) -> String {
         }
         Step::Dial => "open another connection with the same key".to_owned(),
         Step::EchoLoop => "send messages, each after the echo of the one before".to_owned(),
+        Step::FragmentSize(0) => "send messages whole".to_owned(),
         Step::FragmentSize(size) => format!("cut messages into fragments of {size} octets"),
         Step::Frame(frame) => frame_words(frame),
         Step::FramePart(payload) => format!("feed payload: {}", payload.describe()),

@@ -194,8 +194,12 @@ impl FrameReader {
         // A continuation that continues nothing has one fault; what it says of itself is no other.
         let stray = opcode == Opcode::Continuation && self.message.is_none();
         let granted = if starts || stray { self.granted_rsv } else { 0 };
-        if header.rsv & !granted != 0 {
-            self.find(Violation::ReservedBitSet, offset);
+        match header.rsv & !granted {
+            0 => {}
+            beyond if beyond & !self.granted_rsv == 0 => {
+                self.find(Violation::CompressedBitMisplaced, offset);
+            }
+            _ => self.find(Violation::ReservedBitSet, offset),
         }
         match (self.sender.masks(), header.mask) {
             (true, None) => self.find(Violation::MaskMissing, offset + 1),

@@ -63,10 +63,13 @@ violations! {
     CloseCodeReserved: 6455, "7.4", PROTOCOL, "a close code that must not be sent";
     CloseReasonIllFormed: 6455, "5.5.1", PAYLOAD, "a close reason that is not UTF-8";
     ConnectionHeaderWrong: 6455, "4.2.2", None, "the answer has no Connection header with the token Upgrade";
+    CompressedBitMisplaced: 7692, "6", PROTOCOL, "RSV1, the mark of a compressed message, on a frame that does not begin one";
+    CompressedMessageCut: 7692, "7.2.1", PAYLOAD, "a compressed message that does not end in the empty block whose last four octets are left out";
     CompressionAgreedTwice: 7692, "5", None, "the answer agrees to permessage-deflate more than once";
     ContinuationWithoutStart: 6455, "5.4", PROTOCOL, "a continuation frame outside of a message";
     ControlFragmented: 6455, "5.5", PROTOCOL, "a control frame that is a fragment";
     ControlTooLong: 6455, "5.5", PROTOCOL, "a control frame with more than 125 octets of payload";
+    DataAfterClose: 6455, "5.5.1", PROTOCOL, "a data frame after the close frame";
     DeflateCorrupt: 7692, "7.2.2", PAYLOAD, "a compressed message that cannot be decompressed";
     ExtensionNotOffered: 6455, "4.1", None, "the answer names an extension that was not offered";
     ExtensionParameterNotOffered: 7692, "7.1", None, "the answer does not keep to the parameters of permessage-deflate that were offered";
@@ -82,7 +85,7 @@ violations! {
     MaskUnexpected: 6455, "5.1", PROTOCOL, "a frame from a server that is masked";
     NotHttp: 9112, "2.1", None, "the octets are not an HTTP/1.1 message";
     OpcodeReserved: 6455, "5.2", PROTOCOL, "an opcode without a meaning";
-    ReferenceTooFarBack: 7692, "7.1.1", PAYLOAD, "a compressed message that refers to octets from before all that the receiver knows";
+    ReferenceTooFarBack: 7692, "7.1.1", PAYLOAD, "a compressed message that refers to earlier ones, which it must not";
     ReservedBitSet: 6455, "5.2", PROTOCOL, "a reserved bit without an extension that gives it a meaning";
     StatusNot101: 6455, "4.1", None, "the answer's status is not 101";
     SubprotocolNotOffered: 6455, "4.1", None, "the answer names a subprotocol that was not offered";

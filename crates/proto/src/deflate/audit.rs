@@ -21,8 +21,9 @@ pub struct Audit {
     /// How far a reference went at most before the octets that a decompressor made in the same
     /// call. Those it has at hand; only what comes before them must be in its window.
     pub largest_reach: u32,
-    /// Where in the decompressed message the largest distance is first referred to.
-    pub largest_at: u64,
+    /// The first distance that is larger than the window that is watched, and where in the
+    /// decompressed message it is referred to.
+    pub first_beyond: Option<(u32, u64)>,
     /// Number of blocks: stored, with fixed codes, with dynamic codes. The empty block that is
     /// not sent counts among the stored ones.
     pub blocks: [u32; 3],
@@ -49,9 +50,7 @@ pub enum Corruption {
     #[error("a code without a meaning (RFC 1951, 3.2.5)")]
     Symbol,
     /// A reference to before the first octet that there is.
-    #[error(
-        "a reference {distance} octets back where only {available} are known (RFC 7692, 7.2.3)"
-    )]
+    #[error("a reference {distance} octets back where only {available} are known")]
     TooFarBack {
         /// How far back.
         distance: u32,
@@ -64,6 +63,8 @@ pub enum Corruption {
 #[derive(Debug)]
 pub struct Auditor {
     context_takeover: bool,
+    /// Size of the window that is watched.
+    window: u32,
     state: State,
     /// Whether the current block says that it is the last one.
     is_final: bool,
@@ -114,6 +115,7 @@ impl Auditor {
     pub fn new(context_takeover: bool) -> Self {
         Self {
             context_takeover,
+            window: WINDOW,
             state: State::BlockHeader,
             is_final: false,
             bits: Bits::default(),
@@ -125,6 +127,13 @@ impl Auditor {
             audit: Audit::default(),
             corruption: None,
         }
+    }
+
+    /// Watches for distances beyond a window of so many octets.
+    #[must_use]
+    pub fn watching(mut self, window: u32) -> Self {
+        self.window = window;
+        self
     }
 
     /// Walks through a part of a message. Once a stream is corrupt nothing more can be said of it.
@@ -299,9 +308,9 @@ impl Auditor {
         if distance > available {
             return Err(Corruption::TooFarBack { distance, available });
         }
-        if distance > self.audit.largest_distance {
-            self.audit.largest_distance = distance;
-            self.audit.largest_at = self.audit.len;
+        self.audit.largest_distance = self.audit.largest_distance.max(distance);
+        if distance > self.window && self.audit.first_beyond.is_none() {
+            self.audit.first_beyond = Some((distance, self.audit.len));
         }
         self.reach(distance, length);
         self.audit.len += u64::from(length);

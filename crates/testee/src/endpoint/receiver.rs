@@ -204,11 +204,11 @@ impl Receiver {
                 _ => self.rules.max_message_size,
             };
             incoming.push(data, last, |piece| {
-                if piece.len() > limit.saturating_sub(gathered.len()) {
-                    return Err(Failure::too_big());
-                }
-                gathered.extend_from_slice(piece);
-                message.check(piece, false, how)
+                // Of two faults the first one counts, wherever the octets were cut.
+                let fits = &piece[..piece.len().min(limit.saturating_sub(gathered.len()))];
+                gathered.extend_from_slice(fits);
+                message.check(fits, false, how)?;
+                if fits.len() == piece.len() { Ok(()) } else { Err(Failure::too_big()) }
             })?;
             message.check(&[], ends_frame, how)?;
         } else {

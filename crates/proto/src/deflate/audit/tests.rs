@@ -53,10 +53,7 @@ fn corruption_is_named() {
         &[0x00, 0x05, 0x00, 0xfa, 0xfe],
         "a stored block whose length and complement disagree (RFC 1951, 3.2.4)",
     );
-    check(
-        &[0xf2, 0x00, 0x11, 0x00, 0x00],
-        "a reference 5 octets back where only 1 are known (RFC 7692, 7.2.3)",
-    );
+    check(&[0xf2, 0x00, 0x11, 0x00, 0x00], "a reference 5 octets back where only 1 are known");
     check(&[0x04, 0, 0, 0, 0, 0], "code lengths that make no prefix code (RFC 1951, 3.2.2)");
     // Here the library waits for more before it says so.
     check(&[0x75, 0x2e], "code lengths that make no prefix code (RFC 1951, 3.2.2)");

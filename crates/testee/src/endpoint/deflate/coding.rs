@@ -100,6 +100,8 @@ pub(in crate::endpoint) struct Incoming {
     how: Compression,
     inflater: Inflater,
     flaw: Inflating,
+    /// Only with a defect: a fault has come, and the rest of the message is dropped.
+    gave_up: bool,
 }
 
 /// [`TAIL`], then empty stored blocks whose filling bits are set, and the beginning of one that
@@ -124,7 +126,7 @@ impl Incoming {
             Inflating::ContextForgotten => Compression { context_takeover: false, ..how },
             _ => how,
         };
-        Self { how, inflater: Inflater::new(how), flaw }
+        Self { how, inflater: Inflater::new(how), flaw, gave_up: false }
     }
 
     /// Decompresses a part of a message; `ends` says whether it is the last. What `each` is given
@@ -135,6 +137,10 @@ impl Incoming {
         ends: bool,
         mut each: impl FnMut(&[u8]) -> Result<(), Failure>,
     ) -> Result<(), Failure> {
+        if self.gave_up {
+            self.gave_up = !ends;
+            return Ok(());
+        }
         let mut failure = None;
         let mut take = |piece: &[u8]| match each(piece) {
             Ok(()) => ControlFlow::Continue(()),
@@ -155,6 +161,7 @@ impl Incoming {
             (Err(_), Some(failure)) => Err(failure),
             (Err(_), None) if self.flaw == Inflating::FaultsDelivered => {
                 self.inflater = Inflater::new(self.how);
+                self.gave_up = !ends;
                 Ok(())
             }
             // RFC 7692 names no code. The frames are in order; what they hold is not what they say

@@ -134,6 +134,22 @@ fn corrupt_messages_are_inconsistent_data() {
 }
 
 #[test]
+fn of_two_faults_the_first_one_counts() {
+    let limit = || ServerConfig { max_message_size: 3, ..ServerConfig::default() };
+    let code = |text: &[u8; 6]| {
+        // A block without compression.
+        let message = [&[0x00, 0x06, 0x00, 0xf9, 0xff], &text[..], &[0x00]].concat();
+        understood(limit(), &[masked(0xc1, &message)]).1
+    };
+    assert_eq!(code(b"aa\xffaaa"), Some(1007));
+    assert_eq!(code(b"aaaa\xffa"), Some(1009));
+    assert_eq!(code(b"aaaaaa"), Some(1009));
+    // An octet that cannot begin a character, then a reference to nothing.
+    let message = [0x00, 0x01, 0x00, 0xfe, 0xff, 0xff, 0x02, 0x11, 0x00, 0x00];
+    assert_eq!(understood(limit(), &[masked(0xc1, &message)]).1, Some(1007));
+}
+
+#[test]
 fn without_context_takeover_nothing_is_known_of_earlier_messages() {
     let offer = "permessage-deflate; client_no_context_takeover";
     let (mut endpoint, answer) = agreed(Endpoint::server(ServerConfig::default()), offer);
