@@ -106,11 +106,12 @@ impl Peer {
             self.endpoint.handle(self.now, Input::Eof);
         }
         self.drain();
+        let end = self.now + END;
         while let Some(due) = self.endpoint.poll_timeout() {
             self.now = self.now.max(due);
             self.endpoint.handle_timeout(self.now);
             self.drain();
-            assert!(self.now < END, "the endpoint does not end");
+            assert!(self.now < end, "the endpoint does not end");
         }
         assert!(self.endpoint.is_done());
         (joined(self.said), self.events)

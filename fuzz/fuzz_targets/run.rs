@@ -125,13 +125,14 @@ impl Peer {
             }
             self.act(self.connections.len() - 1, one);
         }
+        let end = self.now + END;
         while !self.run.is_over() {
             self.dial();
             self.drain();
             if !self.run.is_over() {
                 self.wait();
             }
-            assert!(self.now < END, "the run does not end");
+            assert!(self.now < end, "the run does not end");
         }
         self.run.into_outcome(self.now)
     }

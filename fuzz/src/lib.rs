@@ -79,5 +79,5 @@ fn end_head(octets: &mut Vec<u8>, extensions: &[u8]) {
     octets.extend_from_slice(b"\r\n");
 }
 
-/// What waits for nothing but time is over by then.
+/// What waits for nothing but time is over after this.
 pub const END: Duration = Duration::from_mins(30);
