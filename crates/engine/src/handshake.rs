@@ -1,14 +1,11 @@
 //! The opening handshake of a run: what became of our request, or of the peer's.
 
-use std::{fmt::Write, time::Duration};
+use std::time::Duration;
 
-use wsproof_proto::{
-    Violation,
-    handshake::{accept_for, check_response, parse_request},
-};
+use wsproof_proto::{Violation, handshake::check_response};
 
 use crate::{
-    Accept, ConnectionId, Run, Timer,
+    Accept, ConnectionId, Refusal, Request, Run, Timer,
     connection::{State, TcpOrder},
     negotiation,
     opening::BodyLength,
@@ -71,42 +68,39 @@ impl Run {
         let connection = &mut self.connections[id];
         let State::Opening(reader) = &connection.state else { return };
         connection.opening.request = reader.octets().to_vec();
-        let head = parse_request(reader.octets()).ok();
-        let field = |name| head.as_ref().and_then(|head| head.values(name).next());
-        let Some(key) = field("Sec-WebSocket-Key") else {
-            return self.decline(id, now, "the peer's request has no Sec-WebSocket-Key");
+        let request = match Request::read(reader.octets()) {
+            Ok(request) => request,
+            Err(refusal) => return self.decline(id, now, &refusal),
         };
-        let offers = field("Sec-WebSocket-Extensions");
+        connection.opening.violations.extend_from_slice(&request.violations);
+        let offers = request.extensions.as_deref();
         let answer = match negotiation::chosen(offers, &self.case.deflate) {
             Ok(answer) => answer,
             Err(violation) => {
                 connection.opening.violations.push(violation);
-                return self.decline(id, now, "the peer's offer of an extension cannot be read");
+                let refusal = Refusal::new(400, "the offer of permessage-deflate is malformed");
+                return self.decline(id, now, &refusal);
             }
         };
-        let mut response = format!(
-            "HTTP/1.1 101 Switching Protocols\r\nServer: {}\r\nUpgrade: WebSocket\r\n\
-             Connection: Upgrade\r\nSec-WebSocket-Accept: {}\r\n",
-            self.config.target.user_agent,
-            accept_for(key)
-        );
+        let extensions = answer.map(|answer| answer.answer());
+        let response = request.answer(&self.config.target.user_agent, extensions.as_deref());
         if let Some(answer) = answer {
-            let _ = write!(response, "Sec-WebSocket-Extensions: {}\r\n", answer.answer());
             connection.agree(answer.agreement());
         }
-        response.push_str("\r\n");
-        connection.opening.response = response.clone().into_bytes();
+        connection.opening.response.clone_from(&response);
         connection.opening.status = Some(101);
-        connection.out.raw(response.into_bytes());
+        connection.out.raw(response);
         connection.open(&mut self.shared, now);
     }
 
     /// Refuses the request of a client under test.
-    fn decline(&mut self, id: ConnectionId, now: Duration, why: &str) {
+    fn decline(&mut self, id: ConnectionId, now: Duration, refusal: &Refusal) {
         let connection = &mut self.connections[id];
-        connection.out.raw(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n".to_vec());
-        connection.opening.status = Some(400);
-        connection.not_clean(why);
+        let response = refusal.encode();
+        connection.opening.response.clone_from(&response);
+        connection.opening.status = Some(refusal.status());
+        connection.out.raw(response);
+        connection.not_clean(&format!("the tester refused the request: {}", refusal.reason()));
         connection.end(&mut self.shared, now, TcpOrder::End);
     }
 

@@ -48,9 +48,6 @@ fn strictly(field: &[u8]) -> Result<(), Violation> {
 /// What to answer to a client's offers: the first thing to ask that one of them allows. An offer
 /// that cannot be read spoils them all.
 pub(crate) fn chosen(field: Option<&[u8]>, asks: &[Ask]) -> Result<Option<Parameters>, Violation> {
-    if asks.is_empty() {
-        return Ok(None);
-    }
     let offers = elements(field.unwrap_or_default())
         .iter()
         .filter(|element| Parameters::are_of(element))

@@ -164,6 +164,14 @@ impl Run {
         run
     }
 
+    /// A run whose first connection came from the peer, and of which nothing was read yet.
+    pub fn accepted(case: Arc<Case>, config: RunConfig, now: Duration) -> Self {
+        let mut run = Self::new(case, config);
+        run.dialled = 1;
+        run.handle(0, now, Input::Connected);
+        run
+    }
+
     /// The case.
     pub fn case(&self) -> &Arc<Case> {
         &self.case

@@ -73,7 +73,7 @@ violations! {
     DeflateCorrupt: 7692, "7.2.2", PAYLOAD, "a compressed message that cannot be decompressed";
     ExtensionNotOffered: 6455, "4.1", None, "the answer names an extension that was not offered";
     ExtensionParameterNotOffered: 7692, "7.1", None, "the answer does not keep to the parameters of permessage-deflate that were offered";
-    ExtensionParameterWrong: 7692, "7.1", None, "the answer has a parameter of permessage-deflate that is unknown, repeated or out of range";
+    ExtensionParameterWrong: 7692, "7.1", None, "a parameter of permessage-deflate that is unknown, repeated or out of range";
     ExtensionsMalformed: 6455, "9.1", None, "a Sec-WebSocket-Extensions field that is no list of extensions";
     ExtensionsRepeated: 6455, "11.3.2", None, "the answer has more than one Sec-WebSocket-Extensions";
     FrameInsideMessage: 6455, "5.4", PROTOCOL, "a new data frame inside a fragmented message";
@@ -86,6 +86,8 @@ violations! {
     NotHttp: 9112, "2.1", None, "the octets are not an HTTP/1.1 message";
     OpcodeReserved: 6455, "5.2", PROTOCOL, "an opcode without a meaning";
     ReferenceTooFarBack: 7692, "7.1.1", PAYLOAD, "a compressed message that refers to earlier ones, which it must not";
+    RequestMalformed: 9112, "5", None, "the request is not in the form of an HTTP/1.1 message";
+    RequestVersionNot13: 6455, "4.1", None, "the request's Sec-WebSocket-Version is not 13";
     ReservedBitSet: 6455, "5.2", PROTOCOL, "a reserved bit without an extension that gives it a meaning";
     StatusNot101: 6455, "4.1", None, "the answer's status is not 101";
     SubprotocolNotOffered: 6455, "4.1", None, "the answer names a subprotocol that was not offered";

@@ -140,24 +140,19 @@ impl HeadReader {
     /// Parses a complete head as a response, taking whatever has a status line: lines without a
     /// colon are skipped, no line continues another, and any white space is as good as a blank.
     pub fn lax_response(&self) -> Result<ResponseHead, Violation> {
-        let text = String::from_utf8_lossy(&self.octets);
-        let mut lines = text.split(LINE_ENDS);
-        let mut words = lines.next().unwrap_or_default().split_whitespace();
+        let (first, fields) = lax_lines(&self.octets);
+        let mut words = first.split_whitespace();
         let minor_version = match words.next() {
             Some("HTTP/1.0") => 0,
             Some("HTTP/1.1") => 1,
             _ => return Err(Violation::NotHttp),
         };
         let status = words.next().and_then(|word| word.parse().ok()).ok_or(Violation::NotHttp)?;
-        let field = |line: &str| {
-            let (name, value) = line.split_once(':')?;
-            Some(Field { name: name.trim().to_owned(), value: value.trim().into() })
-        };
         Ok(ResponseHead {
             minor_version,
             status,
             reason: words.collect::<Vec<_>>().join(" "),
-            fields: lines.filter_map(field).collect(),
+            fields,
         })
     }
 
@@ -190,6 +185,32 @@ pub fn parse_request(octets: &[u8]) -> Result<RequestHead, Violation> {
         }),
         _ => Err(Violation::NotHttp),
     }
+}
+
+/// Parses a complete head as a request, taking whatever begins with three words; see
+/// [`HeadReader::lax_response`].
+pub fn parse_lax_request(octets: &[u8]) -> Result<RequestHead, Violation> {
+    let (first, fields) = lax_lines(octets);
+    let words: Vec<_> = first.split_whitespace().collect();
+    let [method, target, version] = words[..] else { return Err(Violation::NotHttp) };
+    Ok(RequestHead {
+        method: method.to_owned(),
+        target: target.to_owned(),
+        version: version.strip_prefix("HTTP/").unwrap_or(version).to_owned(),
+        fields,
+    })
+}
+
+/// The first line of a head, and the fields in the others.
+fn lax_lines(octets: &[u8]) -> (String, Vec<Field>) {
+    let text = String::from_utf8_lossy(octets);
+    let mut lines = text.split(LINE_ENDS);
+    let first = lines.next().unwrap_or_default().to_owned();
+    let field = |line: &str| {
+        let (name, value) = line.split_once(':')?;
+        Some(Field { name: name.trim().to_owned(), value: value.trim().into() })
+    };
+    (first, lines.filter_map(field).collect())
 }
 
 pub(super) fn encode_fields(fields: &[Field], out: &mut Vec<u8>) {
@@ -285,6 +306,19 @@ mod tests {
         for head in ["\r\nHTTP/1.1 101", "HTTP/1.2 101", "http/1.1 101", "HTTP/1.1", "HTTP/1.1 1x"]
         {
             check_lax(format!("{head}\r\n\r\n").as_bytes(), Err(Violation::NotHttp));
+        }
+    }
+
+    #[test]
+    fn a_lax_request_needs_little_more_than_three_words() {
+        let head = b" GET\t/a?b HTTP/1.1\r\nno colon\r\nHost : x\r\n y: z\r\n\r\n";
+        let head = parse_lax_request(head).unwrap();
+        assert_eq!((head.method.as_str(), head.target.as_str()), ("GET", "/a?b"));
+        assert_eq!(head.version, "1.1");
+        assert_eq!(head.values("host").collect::<Vec<_>>(), [b"x"]);
+        for line in ["", "GET /", "GET / HTTP/1.1 x", "\r\nGET / HTTP/1.1"] {
+            let head = format!("{line}\r\n\r\n");
+            assert_eq!(parse_lax_request(head.as_bytes()), Err(Violation::NotHttp), "{line}");
         }
     }
 

@@ -1,0 +1,255 @@
+//! The opening request of a client under test: what is taken and what is refused.
+//!
+//! `wstest` reads requests as leniently as HTTP heads in general, and refuses what RFC 6455, 4.2.1
+//! asks a server to refuse. What it lets pass and the RFCs do not is named all the same.
+
+use wsproof_proto::{
+    Violation,
+    handshake::{
+        RequestHead, accept_for, has_token, parse_extensions, parse_lax_request, parse_request,
+    },
+};
+
+/// Values of `Sec-WebSocket-Version` that are taken; 8 was that of the last drafts.
+const VERSIONS: [u8; 2] = [13, 8];
+/// Heads with more fields are not compared with the grammar of HTTP.
+const MAX_FIELDS: usize = 200;
+/// Fields that may stand in a request once.
+const SINGLE: [&str; 5] =
+    ["Host", "Origin", "Sec-WebSocket-Extensions", "Sec-WebSocket-Key", "Sec-WebSocket-Version"];
+
+/// An opening request that is taken.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Request {
+    target: String,
+    key: Vec<u8>,
+    pub(crate) extensions: Option<Vec<u8>>,
+    /// What the RFCs mind in it.
+    pub(crate) violations: Vec<Violation>,
+}
+
+/// Why an opening request is not taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Refusal {
+    status: u16,
+    reason: &'static str,
+}
+
+impl Request {
+    /// Reads a complete head.
+    pub fn read(octets: &[u8]) -> Result<Self, Refusal> {
+        let bad = |reason| Err(Refusal::new(400, reason));
+        let Ok(head) = parse_lax_request(octets) else {
+            return bad("no request line of HTTP/1.1");
+        };
+        if head.method != "GET" {
+            return Err(Refusal::new(405, "the method is not GET"));
+        }
+        if head.version != "1.1" {
+            return Err(Refusal::new(505, "the version is not HTTP/1.1"));
+        }
+        let (target, fragment) = head.target.split_once('#').unwrap_or((&head.target, ""));
+        if !fragment.is_empty() {
+            return bad("a request target has no fragment");
+        }
+        for name in SINGLE {
+            if head.values(name).nth(1).is_some() {
+                return bad("a header field that may stand there once is repeated");
+            }
+        }
+        if head.values("Host").next().is_none() {
+            return bad("Host is missing");
+        }
+        let mut upgrade = head.values("Upgrade").peekable();
+        if upgrade.peek().is_none() {
+            return Err(Refusal::new(200, "OK"));
+        }
+        if !upgrade.any(|value| has_token(value, "websocket")) {
+            return bad("Upgrade does not say websocket");
+        }
+        if !head.values("Connection").any(|value| has_token(value, "upgrade")) {
+            return bad("Connection does not say Upgrade");
+        }
+        let version = version(&head)?;
+        let key = head.values("Sec-WebSocket-Key").next().unwrap_or_default();
+        if !is_like_key(key) {
+            return bad("Sec-WebSocket-Key is not the base64 of 16 octets");
+        }
+        let extensions = head.values("Sec-WebSocket-Extensions").next();
+        let mut violations = Vec::new();
+        if head.fields.len() <= MAX_FIELDS && parse_request(octets).is_err() {
+            violations.push(Violation::RequestMalformed);
+        }
+        if version != VERSIONS[0] {
+            violations.push(Violation::RequestVersionNot13);
+        }
+        if extensions.is_some_and(|field| parse_extensions(field).is_err()) {
+            violations.push(Violation::ExtensionsMalformed);
+        }
+        Ok(Self {
+            target: path_and_query(target).to_owned(),
+            key: key.to_vec(),
+            extensions: extensions.map(<[u8]>::to_vec),
+            violations,
+        })
+    }
+
+    /// The answer that opens the WebSocket, with an agreement on extensions if there is one.
+    pub fn answer(&self, server: &str, extensions: Option<&str>) -> Vec<u8> {
+        let agreed = extensions
+            .map(|extensions| format!("Sec-WebSocket-Extensions: {extensions}\r\n"))
+            .unwrap_or_default();
+        format!(
+            "HTTP/1.1 101 Switching Protocols\r\nServer: {server}\r\nUpgrade: WebSocket\r\n\
+             Connection: Upgrade\r\nSec-WebSocket-Accept: {}\r\n{agreed}\r\n",
+            accept_for(&self.key)
+        )
+        .into_bytes()
+    }
+
+    /// Path and query, as they were written.
+    pub fn target(&self) -> &str {
+        &self.target
+    }
+}
+
+/// The version, if it is one of those that are spoken.
+fn version(head: &RequestHead) -> Result<u8, Refusal> {
+    let field = head.values("Sec-WebSocket-Version").next().unwrap_or_default();
+    let named = std::str::from_utf8(field).ok().and_then(|text| text.parse::<u32>().ok());
+    let Some(named) = named else {
+        return Err(Refusal::new(400, "Sec-WebSocket-Version is not a number"));
+    };
+    let known = VERSIONS.into_iter().find(|version| u32::from(*version) == named);
+    known.ok_or(Refusal::new(400, Refusal::VERSION))
+}
+
+/// Twenty-two characters of base64 and the padding: sixteen octets, unused bits set or not.
+fn is_like_key(key: &[u8]) -> bool {
+    let [text @ .., b'=', b'='] = key else { return false };
+    let letter = |octet: &u8| octet.is_ascii_alphanumeric() || matches!(octet, b'+' | b'/');
+    text.len() == 22 && text.iter().all(letter)
+}
+
+/// A target may be a whole URI (RFC 9112, 3.2.2).
+fn path_and_query(target: &str) -> &str {
+    let Some((_, rest)) = target.split_once("://").filter(|_| !target.starts_with('/')) else {
+        return target;
+    };
+    rest.find('/').map_or("/", |at| &rest[at..])
+}
+
+impl Refusal {
+    const VERSION: &'static str = "Sec-WebSocket-Version is none that is spoken here";
+
+    pub(crate) const fn new(status: u16, reason: &'static str) -> Self {
+        Self { status, reason }
+    }
+
+    /// The status of the answer; 200 if it was no request for a WebSocket at all.
+    pub fn status(&self) -> u16 {
+        self.status
+    }
+
+    /// Why, in words.
+    pub fn reason(&self) -> &'static str {
+        self.reason
+    }
+
+    /// The octets of the answer.
+    pub fn encode(&self) -> Vec<u8> {
+        let (fields, body) = if self.status == 200 {
+            let body = "This port speaks WebSocket (RFC 6455).\n";
+            ("Content-Type: text/plain\r\n", body)
+        } else if self.reason == Self::VERSION {
+            ("Sec-WebSocket-Version: 13,8,0\r\n", "")
+        } else {
+            ("", "")
+        };
+        format!(
+            "HTTP/1.1 {} {}\r\n{fields}Connection: close\r\nContent-Length: {}\r\n\r\n{body}",
+            self.status,
+            self.reason,
+            body.len()
+        )
+        .into_bytes()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GOOD: &str = "GET /a?b=c HTTP/1.1\nHost: h\nUpgrade: WebSocket\n\
+        Connection: keep-alive, upgrade\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\n\
+        Sec-WebSocket-Version: 13\n";
+
+    /// What becomes of the good request with `old` replaced by `new`.
+    fn check(old: &str, new: &str, expected: &str) {
+        assert!(GOOD.contains(old), "{old}");
+        let head = format!("{}\n", GOOD.replacen(old, new, 1)).replace('\n', "\r\n");
+        let said = match Request::read(head.as_bytes()) {
+            Ok(request) => format!("{} {:?}", request.target(), request.violations),
+            Err(refusal) => format!("{} {}", refusal.status(), refusal.reason()),
+        };
+        assert!(said.starts_with(expected), "{old:?} as {new:?}: {said}");
+    }
+
+    #[test]
+    fn what_is_taken() {
+        check("", "", "/a?b=c []");
+        check("Host: h", "Host: elsewhere:1\nOrigin: null", "/a?b=c []");
+        check("WebSocket", "h2c, websocket", "/a?b=c []");
+        check("/a?b=c", "http://h:9001/a?b=c", "/a?b=c []");
+        check("/a?b=c", "http://h", "/ []");
+        check("/a?b=c", "/a?b=c#", "/a?b=c ");
+        check("jZQ==", "jZR==", "/a?b=c []");
+        check("Host: h", &format!("Host: h\nX: {}", "x".repeat(70_000)), "/a?b=c []");
+        check("Host: h", &format!("Host: h{}", "\nX: x".repeat(1000)), "/a?b=c []");
+    }
+
+    #[test]
+    fn what_is_taken_and_minded() {
+        check("Version: 13", "Version: 8", "/a?b=c [RequestVersionNot13]");
+        for line in ["no colon", "X : y", "X: y\n  z"] {
+            let new = format!("Host: h\n{line}");
+            check("Host: h", &new, "/a?b=c [RequestMalformed]");
+        }
+        let offer = "Host: h\nSec-WebSocket-Extensions: x;";
+        check("Host: h", offer, "/a?b=c [ExtensionsMalformed]");
+    }
+
+    #[test]
+    fn what_is_refused() {
+        check("GET", "POST", "405");
+        check("GET", "get", "405");
+        check("HTTP/1.1", "HTTP/1.0", "505");
+        check(" HTTP/1.1", "", "400 no request line");
+        check("GET", "\nGET", "400 no request line");
+        check("/a?b=c", "/a#b", "400 a request target");
+        check("Host: h\n", "", "400 Host");
+        check("Upgrade: WebSocket\n", "", "200");
+        check("WebSocket", "h2c", "400 Upgrade");
+        check(", upgrade", "", "400 Connection");
+        for version in ["12", "0", "7"] {
+            check("13", version, "400 Sec-WebSocket-Version is none");
+        }
+        check("13", "x", "400 Sec-WebSocket-Version is not a number");
+        check("Sec-WebSocket-Version: 13\n", "", "400 Sec-WebSocket-Version is not a number");
+        for key in
+            ["", "AAECAwQFBgcICQoLDA0O", "dGhlIHNhbXBsZSBub25jZQ", "AAAAAAAAAAAAAAAAAAAAAAAA"]
+        {
+            check("dGhlIHNhbXBsZSBub25jZQ==", key, "400 Sec-WebSocket-Key");
+        }
+        for name in SINGLE {
+            let twice = format!("Host: h\n{name}: 13\n{name}: 13");
+            check("Host: h", &twice, "400 a header field");
+        }
+    }
+
+    #[test]
+    fn a_refused_version_names_those_that_are_spoken() {
+        let octets = Refusal::new(400, Refusal::VERSION).encode();
+        assert!(String::from_utf8_lossy(&octets).contains("\r\nSec-WebSocket-Version: 13,8,0\r\n"));
+    }
+}
