@@ -34,6 +34,11 @@ impl Activity {
         Self { slot, waiting: false, settle, signals }
     }
 
+    /// Of a case that nobody schedules: the peer decides what runs beside what.
+    pub(crate) fn unheard() -> Self {
+        Self::new(0, SETTLE, mpsc::unbounded_channel().0)
+    }
+
     /// How long nothing must happen; `None` if the case is known to wait already. A pause of the
     /// script's own is no work for the peer, whatever its speed.
     pub(crate) fn settle(&self, paused: bool) -> Option<Duration> {

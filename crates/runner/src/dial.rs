@@ -12,7 +12,7 @@ use tokio::{
     net::TcpStream,
     time::timeout,
 };
-use tokio_rustls::client::TlsStream;
+use tokio_rustls::TlsStream;
 
 use crate::Tls;
 
@@ -48,7 +48,7 @@ impl std::fmt::Display for Address {
     }
 }
 
-/// A connection to the peer. What is written through TLS is not sent before it is flushed.
+/// A connection to the peer, whoever dialled. What is written through TLS is not sent before it is flushed.
 #[derive(Debug)]
 pub(crate) enum Stream {
     Tcp(TcpStream),
@@ -68,7 +68,10 @@ impl Stream {
     pub(crate) fn reset(self) {
         let stream = match self {
             Self::Tcp(stream) => stream,
-            Self::Tls(stream) => stream.into_inner().0,
+            Self::Tls(stream) => match *stream {
+                TlsStream::Client(stream) => stream.into_inner().0,
+                TlsStream::Server(stream) => stream.into_inner().0,
+            },
         };
         // If the option is refused the connection ends in order, which is no worse for the peer.
         let _ = socket2::SockRef::from(&stream).set_linger(Some(Duration::ZERO));
@@ -128,7 +131,10 @@ pub(crate) async fn dial(address: &Address) -> io::Result<Stream> {
     stream.set_nodelay(true)?;
     match &address.tls {
         None => Ok(Stream::Tcp(stream)),
-        Some(tls) => Ok(Stream::Tls(Box::new(tls.handshake(&address.host, stream).await?))),
+        Some(tls) => {
+            let stream = tls.handshake(&address.host, stream).await?;
+            Ok(Stream::Tls(Box::new(stream.into())))
+        }
     }
 }
 

@@ -52,72 +52,32 @@ pub(crate) async fn drive(
     cancel: &CancellationToken,
 ) -> Option<Driven> {
     let started = SystemTime::now();
-    let mut driver = Driver {
-        run: Run::new(case, config),
-        began: Instant::now(),
-        sockets: Vec::new(),
-        read_buf: vec![0; READ],
-        connect_error: None,
-        connected_at: None,
-        asked_at: None,
-        over_since: None,
-        answer: Duration::ZERO,
-    };
-    let mut alarm = Box::pin(sleep_until(driver.began));
-    loop {
-        tokio::select! {
-            biased;
-            () = cancel.cancelled() => return None,
-            () = driver.dial(address) => {}
-        }
-        if driver.is_done() {
-            break;
-        }
-        if driver.gives_up_writing() {
-            driver.sockets.iter_mut().for_each(Socket::abort);
-            break;
-        }
-        let (due, settles) = driver.next_alarm(&activity);
-        if !settles && due <= Instant::now() && !driver.run.is_over() {
-            // Under a stream without end the runtime may never get to its own timers.
-            activity.set_waiting(false);
-            driver.run.handle_timeout(driver.began.elapsed());
-            continue;
-        }
-        if alarm.deadline() != due {
-            alarm.as_mut().reset(due);
-        }
-        let progress = tokio::select! {
-            biased;
-            () = cancel.cancelled() => {
-                driver.run.give_up(driver.began.elapsed());
-                return None;
-            }
-            progress = poll_fn(|cx| driver.poll(cx, alarm.as_mut())) => progress,
-        };
-        match progress {
-            Progress::Moved => activity.set_waiting(false),
-            Progress::Alarm if settles => {
-                activity.set_waiting(true);
-                // What comes after so long a silence is no measure of the peer's speed.
-                driver.asked_at = None;
-            }
-            // What is due is done at the top of the loop.
-            Progress::Alarm => {}
-        }
-    }
-    let opening = driver
-        .run
-        .opened_at()
-        .zip(driver.connected_at)
-        .map(|(opened, connected)| opened.saturating_sub(connected));
-    Some(Driven {
-        started,
-        opening,
-        answer: driver.answer,
-        connect_error: driver.connect_error,
-        outcome: driver.run.into_outcome(driver.began.elapsed()),
-    })
+    let driver = Driver::new(Run::new(case, config), Instant::now());
+    driver.go(started, Some(address), &mut activity, cancel).await
+}
+
+/// A connection that a peer opened, and what was read of it already.
+#[derive(Debug)]
+pub(crate) struct Accepted {
+    pub(crate) stream: Stream,
+    pub(crate) octets: Vec<u8>,
+    pub(crate) began: Instant,
+    pub(crate) started: SystemTime,
+}
+
+/// Carries out a case on a connection that the peer opened.
+pub(crate) async fn drive_accepted(
+    case: Arc<Case>,
+    config: RunConfig,
+    mut accepted: Accepted,
+    cancel: &CancellationToken,
+) -> Option<Driven> {
+    let run = Run::accepted(case, config, Duration::ZERO);
+    let mut driver = Driver::new(run, accepted.began);
+    driver.connected_at = Some(Duration::ZERO);
+    driver.sockets.push(Socket::new(Some(accepted.stream)));
+    driver.run.handle(0, driver.began.elapsed(), Input::Octets(&mut accepted.octets));
+    driver.go(accepted.started, None, &mut Activity::unheard(), cancel).await
 }
 
 /// What made the driver stop waiting.
@@ -156,6 +116,18 @@ struct Socket {
 }
 
 impl Socket {
+    fn new(stream: Option<Stream>) -> Self {
+        Self {
+            stream,
+            pending: Vec::new(),
+            written: 0,
+            shutting: false,
+            heard: false,
+            write_failed: false,
+            then: None,
+        }
+    }
+
     fn abort(&mut self) {
         self.pending.clear();
         if let Some(stream) = self.stream.take() {
@@ -180,9 +152,91 @@ impl Socket {
 }
 
 impl Driver {
-    async fn dial(&mut self, address: &Address) {
+    fn new(run: Run, began: Instant) -> Self {
+        Self {
+            run,
+            began,
+            sockets: Vec::new(),
+            read_buf: vec![0; READ],
+            connect_error: None,
+            connected_at: None,
+            asked_at: None,
+            over_since: None,
+            answer: Duration::ZERO,
+        }
+    }
+
+    async fn go(
+        mut self,
+        started: SystemTime,
+        address: Option<&Address>,
+        activity: &mut Activity,
+        cancel: &CancellationToken,
+    ) -> Option<Driven> {
+        let mut alarm = Box::pin(sleep_until(self.began));
+        loop {
+            tokio::select! {
+                biased;
+                () = cancel.cancelled() => return None,
+                () = self.dial(address) => {}
+            }
+            if self.is_done() {
+                break;
+            }
+            if self.gives_up_writing() {
+                self.sockets.iter_mut().for_each(Socket::abort);
+                break;
+            }
+            let (due, settles) = self.next_alarm(activity);
+            if !settles && due <= Instant::now() && !self.run.is_over() {
+                // Under a stream without end the runtime may never get to its own timers.
+                activity.set_waiting(false);
+                self.run.handle_timeout(self.began.elapsed());
+                continue;
+            }
+            if alarm.deadline() != due {
+                alarm.as_mut().reset(due);
+            }
+            let progress = tokio::select! {
+                biased;
+                () = cancel.cancelled() => {
+                    self.run.give_up(self.began.elapsed());
+                    return None;
+                }
+                progress = poll_fn(|cx| self.poll(cx, alarm.as_mut())) => progress,
+            };
+            match progress {
+                Progress::Moved => activity.set_waiting(false),
+                Progress::Alarm if settles => {
+                    activity.set_waiting(true);
+                    // What comes after so long a silence is no measure of the peer's speed.
+                    self.asked_at = None;
+                }
+                // What is due is done at the top of the loop.
+                Progress::Alarm => {}
+            }
+        }
+        let opening = self
+            .run
+            .opened_at()
+            .zip(self.connected_at)
+            .map(|(opened, connected)| opened.saturating_sub(connected));
+        Some(Driven {
+            started,
+            opening,
+            answer: self.answer,
+            connect_error: self.connect_error,
+            outcome: self.run.into_outcome(self.began.elapsed()),
+        })
+    }
+
+    /// Opens what connections the run asks for; who was dialled by the peer dials nobody.
+    async fn dial(&mut self, address: Option<&Address>) {
         while let Some(id) = self.run.poll_dial() {
-            let connected = dial::dial(address).await;
+            let connected = match address {
+                Some(address) => dial::dial(address).await,
+                None => Err(io::ErrorKind::AddrNotAvailable.into()),
+            };
             let now = self.began.elapsed();
             let (stream, input) = match connected {
                 Ok(stream) => (Some(stream), Input::Connected),
@@ -195,15 +249,7 @@ impl Driver {
                 }
             };
             self.connected_at.get_or_insert(now);
-            self.sockets.push(Socket {
-                stream,
-                pending: Vec::new(),
-                written: 0,
-                shutting: false,
-                heard: false,
-                write_failed: false,
-                then: None,
-            });
+            self.sockets.push(Socket::new(stream));
             self.run.handle(id, now, input);
         }
     }

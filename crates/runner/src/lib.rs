@@ -1,4 +1,5 @@
-//! Drives test cases over sockets: dials, schedules, confirms, and tells what happened.
+//! Drives test cases over sockets: dials, schedules and confirms, or listens, and tells what
+//! happened.
 //!
 //! Everything that a user sees comes from [`Event`]s. Nothing here judges, renders or prints.
 
@@ -6,12 +7,14 @@ mod activity;
 mod dial;
 mod drive;
 mod event;
+mod listen;
 mod schedule;
 mod server;
 mod tls;
 
 pub use dial::Address;
 pub use event::{Attempt, Confirmation, Event, Settled};
+pub use listen::{Exclusion, ListenOptions, Visit, listen};
 pub use schedule::{Options, Peer, run_peer};
 pub use server::{Readiness, ServerCommand, ServerDied, ServerError};
 pub use tls::{Identity, Tls, TlsError, TlsOptions, Trust};

@@ -541,7 +541,7 @@ fn is_away(outcome: &wsproof_engine::Outcome) -> bool {
 }
 
 /// Every case has its own stream of masks and keys, the same in every attempt.
-fn case_seed(seed: u64, id: &str) -> u64 {
+pub(crate) fn case_seed(seed: u64, id: &str) -> u64 {
     let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(seed);
     id.bytes().fold(rng.next_u64(), |seed, octet| {
         (seed ^ u64::from(octet)).wrapping_mul(0x0000_0100_0000_01b3)

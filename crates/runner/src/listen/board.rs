@@ -1,0 +1,191 @@
+//! What all connections of a fuzzing server share: what runs, and how it came out.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use tokio::{sync::watch, time::timeout};
+use wsproof_engine::{Behavior, CaseId, CloseBehavior};
+
+/// How long a request about results waits for cases that its agent has begun before. A client
+/// knows that a case is over as soon as it has ended TCP, and may ask before we do.
+const STRAGGLERS: Duration = Duration::from_secs(1);
+
+/// The shared state.
+#[derive(Debug)]
+pub(super) struct Board {
+    state: Mutex<State>,
+    /// Told of every change.
+    changed: watch::Sender<()>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    next_slot: u64,
+    running: BTreeMap<u64, Slot>,
+    results: HashMap<(String, CaseId), Record>,
+    /// Connections whose request was read.
+    open: usize,
+    /// Whether there was one.
+    any: bool,
+}
+
+#[derive(Debug)]
+struct Slot {
+    agent: String,
+    beside: u32,
+}
+
+#[derive(Debug)]
+struct Record {
+    attempts: u32,
+    verdict: Option<Verdict>,
+}
+
+/// What must not change between attempts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Verdict {
+    pub(super) classic: (Behavior, CloseBehavior),
+    pub(super) rfc: (Behavior, CloseBehavior),
+}
+
+impl Default for Board {
+    fn default() -> Self {
+        Self { state: Mutex::default(), changed: watch::channel(()).0 }
+    }
+}
+
+impl Board {
+    /// Counts a connection until the guard is dropped.
+    pub(super) fn enter(&self) -> Open<'_> {
+        let mut state = self.lock();
+        state.open += 1;
+        state.any = true;
+        drop(state);
+        self.changed.send_replace(());
+        Open { board: self }
+    }
+
+    /// Begins a case of an agent.
+    pub(super) fn begin(&self, agent: &str, case: &CaseId) -> Running<'_> {
+        let mut state = self.lock();
+        let slot = state.next_slot;
+        state.next_slot += 1;
+        let beside = u32::try_from(state.running.len()).unwrap_or(u32::MAX);
+        for other in state.running.values_mut() {
+            other.beside = other.beside.max(beside);
+        }
+        state.running.insert(slot, Slot { agent: agent.to_owned(), beside });
+        Running { board: self, slot, key: (agent.to_owned(), case.clone()) }
+    }
+
+    /// Notes that a case is not for an agent.
+    pub(super) fn skip(&self, agent: &str, case: &CaseId) {
+        let key = (agent.to_owned(), case.clone());
+        self.lock().results.entry(key).or_insert(Record { attempts: 0, verdict: None });
+        self.changed.send_replace(());
+    }
+
+    /// Whether a case runs.
+    pub(super) fn is_at_work(&self) -> bool {
+        !self.lock().running.is_empty()
+    }
+
+    /// How a case came out, as soon as that is known. What is not for the agent was not done.
+    pub(super) async fn behavior(&self, agent: &str, case: &CaseId) -> Behavior {
+        self.runs_of(agent).await;
+        let key = (agent.to_owned(), case.clone());
+        let mut changed = self.changed.subscribe();
+        loop {
+            if let Some(record) = self.lock().results.get(&key) {
+                let verdict = record.verdict;
+                return verdict.map_or(Behavior::Unimplemented, |verdict| verdict.classic.0);
+            }
+            let _ = changed.changed().await;
+        }
+    }
+
+    /// Waits for the cases that an agent has begun, within limits.
+    pub(super) async fn runs_of(&self, agent: &str) {
+        let of_agent = |state: &State| -> BTreeSet<u64> {
+            let running = state.running.iter();
+            running.filter(|(_, slot)| slot.agent == agent).map(|(slot, _)| *slot).collect()
+        };
+        let mut changed = self.changed.subscribe();
+        let begun = of_agent(&self.lock());
+        let over = async {
+            while !of_agent(&self.lock()).is_disjoint(&begun) {
+                let _ = changed.changed().await;
+            }
+        };
+        let _ = timeout(STRAGGLERS, over).await;
+    }
+
+    /// Completes when somebody was there, and nobody has been for so long.
+    pub(super) async fn idle(&self, limit: Duration) {
+        let mut changed = self.changed.subscribe();
+        loop {
+            let empty = {
+                let state = self.lock();
+                state.any && state.open == 0
+            };
+            if !empty {
+                let _ = changed.changed().await;
+            } else if timeout(limit, changed.changed()).await.is_err() {
+                return;
+            }
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A connection that is there.
+#[derive(Debug)]
+pub(super) struct Open<'a> {
+    board: &'a Board,
+}
+
+impl Drop for Open<'_> {
+    fn drop(&mut self) {
+        self.board.lock().open -= 1;
+        self.board.changed.send_replace(());
+    }
+}
+
+/// A case that runs, until this is dropped.
+#[derive(Debug)]
+pub(super) struct Running<'a> {
+    board: &'a Board,
+    slot: u64,
+    key: (String, CaseId),
+}
+
+impl Running<'_> {
+    /// How many others ran at most beside it.
+    pub(super) fn beside(&self) -> u32 {
+        self.board.lock().running.get(&self.slot).map_or(0, |slot| slot.beside)
+    }
+
+    /// Takes the verdict in. Returns the attempt's number, and whether an earlier one came to
+    /// another verdict.
+    pub(super) fn judged(&self, verdict: Verdict) -> (u32, bool) {
+        let mut state = self.board.lock();
+        let new = Record { attempts: 0, verdict: None };
+        let record = state.results.entry(self.key.clone()).or_insert(new);
+        record.attempts += 1;
+        let before = record.verdict.replace(verdict);
+        (record.attempts, before.is_some_and(|before| before != verdict))
+    }
+}
+
+impl Drop for Running<'_> {
+    fn drop(&mut self) {
+        self.board.lock().running.remove(&self.slot);
+        self.board.changed.send_replace(());
+    }
+}
