@@ -21,6 +21,8 @@ const EXIT_CODES: &str = "Exit codes: 0 as expected, 1 the peer deviates, 2 usag
 pub(crate) enum Command {
     /// Test servers: drive them through the cases and judge the answers
     Test(Box<TestArgs>),
+    /// Test clients: serve the cases to whoever asks for them, and judge the answers
+    Listen(Box<ListenArgs>),
     /// Run a strict echo server to test clients and suites against
     Echo(EchoArgs),
     /// List the cases; with an id, show what is sent and what is accepted
@@ -147,6 +149,57 @@ impl From<Judge> for JudgeKind {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct ListenArgs {
+    /// Addresses to listen on, IPv4 or IPv6
+    #[arg(value_name = "ADDR", default_value = "127.0.0.1:9001")]
+    pub(crate) addrs: Vec<SocketAddr>,
+
+    /// Cases to offer: ids, or patterns with `*`, separated by commas
+    #[arg(long, value_name = "PATTERNS", value_delimiter = ',')]
+    pub(crate) cases: Vec<String>,
+
+    /// Cases to leave out, written like --cases
+    #[arg(long, value_name = "PATTERNS", value_delimiter = ',')]
+    pub(crate) exclude: Vec<String>,
+
+    /// Folder for the report
+    #[arg(long, value_name = "DIR", default_value = "wsproof-report")]
+    pub(crate) out: PathBuf,
+
+    /// Stop when, after some client was there, none has been connected for so many seconds
+    #[arg(long, value_name = "S", value_parser = seconds)]
+    pub(crate) until_idle: Option<f64>,
+
+    /// Stop when so many agents have asked for their reports
+    #[arg(long, value_name = "N", value_parser = agents)]
+    pub(crate) agents: Option<usize>,
+
+    /// Judgement that is shown and that decides the exit code
+    #[arg(long, value_name = "WHOSE", default_value = "rfc")]
+    pub(crate) judge: Judge,
+
+    /// Seed of payloads [default: taken from the clock]
+    #[arg(long, value_name = "N")]
+    pub(crate) seed: Option<u64>,
+
+    /// Stretch the limits of cases by this factor; scripted waits stay as they are
+    #[arg(long, value_name = "X", default_value_t = 1.0, value_parser = time_scale)]
+    pub(crate) time_scale: f64,
+
+    /// Speak TLS, with a certificate made at start
+    #[arg(long, value_name = "CERTIFICATE", conflicts_with = "tls_cert")]
+    pub(crate) tls: Option<Certificate>,
+
+    /// Speak TLS, with the certificates in this PEM file, the server's own first
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    pub(crate) tls_cert: Option<PathBuf>,
+
+    /// PEM file with the key of --tls-cert
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    pub(crate) tls_key: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct EchoArgs {
     /// Addresses to listen on, IPv4 or IPv6
     #[arg(value_name = "ADDR", default_value = "127.0.0.1:9001")]
@@ -220,25 +273,30 @@ fn time_scale(text: &str) -> Result<f64, String> {
     }
 }
 
+fn seconds(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(seconds) if (0.0..=86_400.0).contains(&seconds) => Ok(seconds),
+        Ok(_) => Err("seconds are from 0 to 86400".to_owned()),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+fn agents(text: &str) -> Result<usize, String> {
+    let count = text.parse::<usize>().map_err(|error| error.to_string())?;
+    if count == 0 { Err("at least one agent is waited for".to_owned()) } else { Ok(count) }
+}
+
 /// What to say to a command that is none.
 pub(crate) fn unknown_command(name: &str) -> String {
-    const PLANNED: [&str; 10] = [
-        "listen",
-        "testee",
-        "doctor",
-        "replay",
-        "report",
-        "fuzz",
-        "load",
-        "completions",
-        "man",
-        "h2",
-    ];
+    const PLANNED: [&str; 9] =
+        ["testee", "doctor", "replay", "report", "fuzz", "load", "completions", "man", "h2"];
     if PLANNED.contains(&name) {
-        format!("`wsproof {name}` is not there yet; there are `test`, `echo`, `cases` and `wstest`")
+        format!(
+            "`wsproof {name}` is not there yet; there are `test`, `listen`, `echo`, `cases` and `wstest`"
+        )
     } else {
         format!(
-            "`{name}` is no command; there are `test`, `echo`, `cases` and `wstest` (see --help)"
+            "`{name}` is no command; there are `test`, `listen`, `echo`, `cases` and `wstest` (see --help)"
         )
     }
 }

@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 use wsproof_testee::{Defect, EchoOptions, EchoServer, ServerConfig, ServerTls};
 
 use crate::{
-    args::EchoArgs,
+    args::{Certificate, EchoArgs},
     exit::{Error, Exit},
     node, output,
 };
@@ -28,7 +28,7 @@ pub(crate) async fn run(args: EchoArgs) -> Result<Exit, Error> {
     if let Some(file) = &args.node {
         return serve_node(file, defect).await;
     }
-    let tls = tls(&args)?;
+    let tls = listener_tls(args.tls, args.tls_cert.as_deref(), args.tls_key.as_deref())?;
     let options = EchoOptions {
         addrs: args.addrs,
         server: ServerConfig {
@@ -62,10 +62,15 @@ async fn serve_node(file: &Path, defect: Option<Defect>) -> Result<Exit, Error> 
     serve_all(wanted, true).await
 }
 
-fn tls(args: &EchoArgs) -> Result<Option<ServerTls>, Error> {
-    let tls = match (&args.tls_cert, &args.tls_key) {
+/// What the options of a listener ask for.
+pub(crate) fn listener_tls(
+    made: Option<Certificate>,
+    certificate: Option<&Path>,
+    key: Option<&Path>,
+) -> Result<Option<ServerTls>, Error> {
+    let tls = match (certificate, key) {
         (Some(certificate), Some(key)) => ServerTls::from_files(certificate, key, &[]),
-        _ if args.tls.is_some() => ServerTls::self_signed(),
+        _ if made.is_some() => ServerTls::self_signed(),
         _ => return Ok(None),
     };
     tls.map(Some).map_err(|error| fault(&error))
@@ -133,12 +138,12 @@ pub(crate) fn leave_at_once() {
     std::process::exit(i32::from(Exit::Interrupted as u8));
 }
 
+/// What we call ourselves on the wire.
+pub(crate) const SERVER_NAME: &str = concat!("wsproof/", env!("CARGO_PKG_VERSION"));
+
 /// What every built-in server says of itself.
 pub(crate) fn server_config() -> ServerConfig {
-    ServerConfig {
-        server_name: Some(concat!("wsproof/", env!("CARGO_PKG_VERSION")).to_owned()),
-        ..ServerConfig::default()
-    }
+    ServerConfig { server_name: Some(SERVER_NAME.to_owned()), ..ServerConfig::default() }
 }
 
 /// Completes when the process is asked to end: Ctrl-C, or SIGTERM where there is one.

@@ -6,6 +6,7 @@ mod args;
 mod cases;
 mod echo;
 mod exit;
+mod listen;
 mod node;
 mod output;
 mod progress;
@@ -54,6 +55,7 @@ fn run(command: Command) -> Result<Exit, exit::Error> {
     match command {
         Command::Cases(args) => cases::run(&args),
         Command::Echo(args) => runtime()?.block_on(echo::run(args)),
+        Command::Listen(args) => runtime()?.block_on(listen::run(*args)),
         Command::Test(args) => runtime()?.block_on(test::run(*args)),
         Command::Other(words) => {
             let name = words.first().map(|word| word.to_string_lossy()).unwrap_or_default();

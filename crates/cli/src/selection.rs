@@ -2,6 +2,8 @@
 
 use wsproof_engine::Case;
 
+use crate::exit::Error;
+
 /// Whether `pattern` selects `text`: `.` stands for itself, `*` for anything. With a `*` the
 /// pattern is anchored at the start only, without one it is the whole text.
 pub(crate) fn selects(pattern: &str, text: &str) -> bool {
@@ -52,6 +54,27 @@ pub(crate) fn select(cases: Vec<Case>, wanted: &[String], excluded: &[String]) -
         .filter(|case| any(wanted, case.id.as_str()) && !any(excluded, case.id.as_str()))
         .collect();
     Selection { cases, void }
+}
+
+/// As [`select`], for a command line: without a wish, all cases; a pattern that selects nothing is
+/// wrong usage.
+pub(crate) fn select_known(
+    cases: Vec<Case>,
+    wanted: &[String],
+    excluded: &[String],
+) -> Result<Vec<Case>, Error> {
+    let all = ["*".to_owned()];
+    let wanted = if wanted.is_empty() { &all } else { wanted };
+    let Selection { cases, void } = select(cases, wanted, excluded);
+    if let Some(pattern) = void.first() {
+        return Err(Error::usage(format!(
+            "`{pattern}` is no case and selects none; `wsproof cases` lists them"
+        )));
+    }
+    if cases.is_empty() {
+        return Err(Error::usage("--exclude leaves no case to run"));
+    }
+    Ok(cases)
 }
 
 #[cfg(test)]

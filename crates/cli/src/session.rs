@@ -18,7 +18,7 @@ use wsproof_report::{
     contract::{self, Confirmation, End, Excluded, Machine, Note, PeerInfo, RunInfo, Verdict},
     html,
 };
-use wsproof_runner::{Event, Options, Peer, run_peer};
+use wsproof_runner::{Attempt, Event, Options, Peer, Settled, run_peer};
 
 use crate::{
     exit::{Error, Exit},
@@ -151,6 +151,11 @@ impl Session {
         self.write(Line::Note(Note { peer: None, text: text.into() }))
     }
 
+    /// Notes that a peer did not get through its cases.
+    pub(crate) fn incomplete(&mut self, peer: String) {
+        self.incomplete.push(peer);
+    }
+
     /// Writes the end of the results and the report, prints the summary, and says how it went.
     pub(crate) fn finish(mut self) -> Result<Exit, Error> {
         let interrupted = self.cancel.is_cancelled();
@@ -158,7 +163,19 @@ impl Session {
         self.file
             .flush()
             .map_err(|error| Error::failed(format!("write {}", self.path.display()), error))?;
-        let cases: Vec<Case> = self.plan.cases.iter().map(|case| Case::clone(case)).collect();
+        self.write_report()?;
+        if self.plan.voice == Voice::Own {
+            let summary =
+                wsproof_report::text_summary(&self.results, &self.cases(), self.plan.judge);
+            output::line(summary.trim_end());
+            output::line(&format!("report: {}", self.plan.out.join("index.html").display()));
+        }
+        Ok(self.exit(interrupted))
+    }
+
+    /// Writes all files of the report, as far as the run has come.
+    pub(crate) fn write_report(&self) -> Result<(), Error> {
+        let cases = self.cases();
         let classic_cases: Vec<Case> = wsproof_cases::classic();
         let mut files =
             html::files(&self.results, &cases, self.plan.judge, wsproof_cases::section_title);
@@ -170,12 +187,11 @@ impl Session {
         for file in files {
             write_whole(&self.plan.out.join(&file.name), &file.contents)?;
         }
-        if self.plan.voice == Voice::Own {
-            let summary = wsproof_report::text_summary(&self.results, &cases, self.plan.judge);
-            output::line(summary.trim_end());
-            output::line(&format!("report: {}", self.plan.out.join("index.html").display()));
-        }
-        Ok(self.exit(interrupted))
+        Ok(())
+    }
+
+    fn cases(&self) -> Vec<Case> {
+        self.plan.cases.iter().map(|case| Case::clone(case)).collect()
     }
 
     fn exit(&self, interrupted: bool) -> Exit {
@@ -211,11 +227,7 @@ impl Session {
     }
 
     fn is_excluded(&self, agent: &str, case: &CaseId) -> bool {
-        use crate::selection::selects_whole;
-        self.plan.excluded.iter().any(|(agents, cases)| {
-            selects_whole(agents, agent)
-                && cases.iter().any(|pattern| selects_whole(pattern, case.as_str()))
-        })
+        is_excluded(&self.plan.excluded, agent, case)
     }
 
     fn take(
@@ -233,51 +245,63 @@ impl Session {
             Event::Attempt(attempt) => {
                 if listener.name.is_none() {
                     let name = self.name(named, attempt.outcome.openings.first());
-                    let url = named.url.clone();
                     listener.named(&name);
-                    self.write(Line::Peer(PeerInfo { peer: name.clone(), url }))?;
-                    let cases = self.excluded_for(&name);
-                    if !cases.is_empty() {
-                        self.write(Line::Excluded(Excluded { peer: name, cases }))?;
-                    }
+                    self.peer(&name, &named.url)?;
                 }
-                let peer = listener.name.clone().unwrap_or_default();
-                if self.is_excluded(&peer, &attempt.case.id) {
-                    return Ok(());
-                }
-                self.write(Line::Attempt(Box::new(contract::Attempt {
-                    peer,
-                    case: attempt.case.id.clone(),
-                    attempt: attempt.number,
-                    quiet: attempt.quiet,
-                    beside: attempt.beside,
-                    comparable: attempt.comparable,
-                    started: timestamp(attempt.started),
-                    outcome: attempt.outcome,
-                    classic: attempt.classic,
-                    rfc: attempt.rfc,
-                })))?;
+                self.attempt(&listener.name.clone().unwrap_or_default(), *attempt)?;
             }
             Event::Settled(settled) => {
                 let peer = listener.name.clone().unwrap_or_default();
-                let case = settled.case.id.clone();
-                if self.is_excluded(&peer, &case) {
+                if self.is_excluded(&peer, &settled.case.id) {
                     return Ok(());
                 }
-                let confirmation = match settled.confirmation {
-                    wsproof_runner::Confirmation::Confirmed => Confirmation::Confirmed,
-                    wsproof_runner::Confirmation::Impossible => Confirmation::Impossible,
-                    wsproof_runner::Confirmation::NotNeeded => Confirmation::NotNeeded,
-                    wsproof_runner::Confirmation::Taken => Confirmation::Taken,
-                };
-                let (attempt, unstable) = (settled.attempt, settled.unstable);
-                let verdict = Verdict { peer: peer.clone(), case, attempt, unstable, confirmation };
-                self.write(Line::Verdict(verdict))?;
-                let judged = self.results.final_attempt(&peer, &settled.case.id);
-                listener.settled(&settled.case, judged, self.plan.judge, unstable);
+                let (case, unstable) = (settled.case.clone(), settled.unstable);
+                self.settled(&peer, settled)?;
+                let judged = self.results.final_attempt(&peer, &case.id);
+                listener.settled(&case, judged, self.plan.judge, unstable);
             }
         }
         Ok(())
+    }
+
+    /// Takes a peer in, with the cases that are not for it.
+    pub(crate) fn peer(&mut self, name: &str, url: &str) -> Result<(), Error> {
+        let (peer, url) = (name.to_owned(), url.to_owned());
+        self.write(Line::Peer(PeerInfo { peer: peer.clone(), url }))?;
+        let cases = self.excluded_for(name);
+        if cases.is_empty() { Ok(()) } else { self.write(Line::Excluded(Excluded { peer, cases })) }
+    }
+
+    /// Takes an attempt in, unless the case is not for that peer.
+    pub(crate) fn attempt(&mut self, peer: &str, attempt: Attempt) -> Result<(), Error> {
+        if self.is_excluded(peer, &attempt.case.id) {
+            return Ok(());
+        }
+        self.write(Line::Attempt(Box::new(contract::Attempt {
+            peer: peer.to_owned(),
+            case: attempt.case.id.clone(),
+            attempt: attempt.number,
+            quiet: attempt.quiet,
+            beside: attempt.beside,
+            comparable: attempt.comparable,
+            started: timestamp(attempt.started),
+            outcome: attempt.outcome,
+            classic: attempt.classic,
+            rfc: attempt.rfc,
+        })))
+    }
+
+    /// Takes in which attempt of a case counts.
+    pub(crate) fn settled(&mut self, peer: &str, settled: Settled) -> Result<(), Error> {
+        let Settled { case, attempt, unstable, confirmation } = settled;
+        let confirmation = match confirmation {
+            wsproof_runner::Confirmation::Confirmed => Confirmation::Confirmed,
+            wsproof_runner::Confirmation::Impossible => Confirmation::Impossible,
+            wsproof_runner::Confirmation::NotNeeded => Confirmation::NotNeeded,
+            wsproof_runner::Confirmation::Taken => Confirmation::Taken,
+        };
+        let (peer, case) = (peer.to_owned(), case.id.clone());
+        self.write(Line::Verdict(Verdict { peer, case, attempt, unstable, confirmation }))
     }
 
     /// A name that no other peer of the run has.
@@ -304,6 +328,15 @@ impl Session {
         self.results.push(line);
         Ok(())
     }
+}
+
+/// Whether a case is not for an agent.
+pub(crate) fn is_excluded(excluded: &[(String, Vec<String>)], agent: &str, case: &CaseId) -> bool {
+    use crate::selection::selects_whole;
+    excluded.iter().any(|(agents, cases)| {
+        selects_whole(agents, agent)
+            && cases.iter().any(|pattern| selects_whole(pattern, case.as_str()))
+    })
 }
 
 /// Writes a file that is either there whole or not at all.

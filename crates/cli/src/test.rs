@@ -12,13 +12,13 @@ use crate::{
     echo::{end_signal, fault, leave_at_once, server_config},
     exit::{Error, Exit},
     output,
-    selection::{Selection, select},
+    selection::select_known,
     session::{NamedPeer, Plan, Session, Voice, seed_from_clock},
     url::WsUrl,
 };
 
 pub(crate) async fn run(args: TestArgs) -> Result<Exit, Error> {
-    let cases = selected(&args)?;
+    let cases = select_known(wsproof_cases::catalogue(), &args.cases, &args.exclude)?;
     let mut urls = Vec::new();
     for text in &args.urls {
         urls.push(WsUrl::parse(text).map_err(Error::usage)?);
@@ -98,21 +98,6 @@ pub(crate) fn watch_for_interrupt(cancel: CancellationToken) {
         end_signal().await;
         leave_at_once();
     });
-}
-
-fn selected(args: &TestArgs) -> Result<Vec<wsproof_engine::Case>, Error> {
-    let all = vec!["*".to_owned()];
-    let wanted = if args.cases.is_empty() { &all } else { &args.cases };
-    let Selection { cases, void } = select(wsproof_cases::catalogue(), wanted, &args.exclude);
-    if let Some(pattern) = void.first() {
-        return Err(Error::usage(format!(
-            "`{pattern}` is no case and selects none; `wsproof cases` lists them"
-        )));
-    }
-    if cases.is_empty() {
-        return Err(Error::usage("--exclude leaves no case to run"));
-    }
-    Ok(cases)
 }
 
 /// TLS for the servers that want it.

@@ -1,6 +1,7 @@
 //! `wstest`: the command line of old, with its flags, files, lines and exit codes.
 
 mod client;
+mod fuzzingserver;
 mod options;
 mod pattern;
 mod server;
@@ -44,7 +45,7 @@ const CLASSIC_AGENT: &str = "AutobahnTestSuite/25.10.1-0.10.9";
     after_help = AFTER_HELP
 )]
 struct Args {
-    /// Test mode: fuzzingclient, testeeserver or echoserver
+    /// Test mode: fuzzingclient, fuzzingserver, testeeserver or echoserver
     #[arg(short, long)]
     mode: Option<String>,
     /// Test specification file [default: MODE.json, written if it is not there]
@@ -164,10 +165,12 @@ fn run(args: &Args) -> Result<Exit, Error> {
     };
     match mode {
         "fuzzingclient" => runtime()?.block_on(client::run(args)),
+        "fuzzingserver" => runtime()?.block_on(fuzzingserver::run(args)),
         "testeeserver" => runtime()?.block_on(server::run(args, server::Kind::Testee)),
         "echoserver" => runtime()?.block_on(server::run(args, server::Kind::Echo)),
         mode if MODES.contains(&mode) => Err(Error::usage(format!(
-            "mode {mode} is not there yet; there are fuzzingclient, testeeserver and echoserver"
+            "mode {mode} is not there yet; there are fuzzingclient, fuzzingserver, testeeserver \
+             and echoserver"
         ))),
         mode => Err(Error::usage(format!("`{mode}` is no mode; there are {}", MODES.join(", ")))),
     }

@@ -88,9 +88,7 @@ impl EchoServer {
         if options.addrs.is_empty() {
             return Err(ServeError::NoAddress);
         }
-        let listen_on = |&addr: &SocketAddr| {
-            listen(addr, options.backlog).map_err(|source| ServeError::Listen { addr, source })
-        };
+        let listen_on = |&addr: &SocketAddr| bind(addr, options.backlog);
         let listeners = options.addrs.iter().map(listen_on).collect::<Result<_, _>>()?;
         Ok(Self { listeners, options, tls: None })
     }
@@ -136,6 +134,11 @@ impl EchoServer {
         }
         tracing::info!("stopped");
     }
+}
+
+/// Listens on an address. Returns it with the port that was free.
+pub fn bind(addr: SocketAddr, backlog: i32) -> Result<(TcpListener, SocketAddr), ServeError> {
+    listen(addr, backlog).map_err(|source| ServeError::Listen { addr, source })
 }
 
 fn listen(addr: SocketAddr, backlog: i32) -> io::Result<(TcpListener, SocketAddr)> {

@@ -87,6 +87,11 @@ impl ServerTls {
         Ok(Self { config: Arc::new(config) })
     }
 
+    /// The configuration, for other listeners.
+    pub fn config(&self) -> Arc<rustls::ServerConfig> {
+        self.config.clone()
+    }
+
     /// Carries out the TLS handshake with a client.
     pub(crate) async fn accept(&self, stream: TcpStream) -> io::Result<TlsStream<TcpStream>> {
         stream.set_nodelay(true)?;

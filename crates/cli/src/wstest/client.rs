@@ -1,6 +1,6 @@
 //! The fuzzing client: servers under test, as a specification names them.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use tokio_util::sync::CancellationToken;
 use wsproof_engine::{Case, Limits, Target};
@@ -26,8 +26,8 @@ pub(super) async fn run(args: &Args) -> Result<Exit, Error> {
     }
     let spec = spec::load(args.spec.as_deref())?;
     let jobs = jobs_from_environment()?;
-    let cases = selected(&spec)?;
-    let excluded = excluded(&spec, &cases);
+    let cases = selected(wsproof_cases::catalogue(), &spec.cases, &spec.exclude_cases)?;
+    let excluded = excluded(&spec.exclude_agent_cases, &cases);
     let servers = spec.servers(args.wsuri.as_deref());
     let peers =
         servers.iter().map(|server| peer(args, &spec, server)).collect::<Result<Vec<_>, _>>()?;
@@ -93,10 +93,13 @@ fn tls(server: &ServerSpec) -> Result<Tls, Error> {
 }
 
 /// The selected cases in the order of their ids.
-fn selected(spec: &ClientSpec) -> Result<Vec<Case>, Error> {
-    let all = wsproof_cases::catalogue();
+pub(super) fn selected(
+    all: Vec<Case>,
+    wanted: &[String],
+    unwanted: &[String],
+) -> Result<Vec<Case>, Error> {
     // `[""]` is how many write that nothing is excluded.
-    for text in spec.cases.iter().chain(&spec.exclude_cases).filter(|text| !text.is_empty()) {
+    for text in wanted.iter().chain(unwanted).filter(|text| !text.is_empty()) {
         if !all.iter().any(|case| pattern::selects(text, &case.id)) {
             output::warning(&format!(
                 "`{text}` selects nothing; a case is named by its id, and several by a pattern \
@@ -108,7 +111,7 @@ fn selected(spec: &ClientSpec) -> Result<Vec<Case>, Error> {
         patterns.iter().any(|text| pattern::selects(text, &case.id))
     };
     let mut cases = all;
-    cases.retain(|case| any(&spec.cases, case) && !any(&spec.exclude_cases, case));
+    cases.retain(|case| any(wanted, case) && !any(unwanted, case));
     if cases.is_empty() {
         return Err(Error::usage("the specification selects no case; see `cases` in it"));
     }
@@ -116,14 +119,16 @@ fn selected(spec: &ClientSpec) -> Result<Vec<Case>, Error> {
 }
 
 /// Patterns of agents with the ids of the cases that are not for them.
-fn excluded(spec: &ClientSpec, cases: &[Case]) -> Vec<(String, Vec<String>)> {
+pub(super) fn excluded(
+    agents: &BTreeMap<String, Vec<String>>,
+    cases: &[Case],
+) -> Vec<(String, Vec<String>)> {
     let ids = |patterns: &[String]| {
         let excluded =
             |case: &&Case| patterns.iter().any(|text| pattern::selects_whole(text, &case.id));
         cases.iter().filter(excluded).map(|case| case.id.to_string()).collect()
     };
-    let agents = spec.exclude_agent_cases.iter();
-    agents.map(|(agent, patterns)| (agent.clone(), ids(patterns))).collect()
+    agents.iter().map(|(agent, patterns)| (agent.clone(), ids(patterns))).collect()
 }
 
 fn jobs_from_environment() -> Result<Option<usize>, Error> {
@@ -133,7 +138,8 @@ fn jobs_from_environment() -> Result<Option<usize>, Error> {
     jobs.map(Some).ok_or_else(|| Error::usage("WSPROOF_JOBS takes a number from 1 to 1024"))
 }
 
-fn quoted<'a>(texts: impl Iterator<Item = &'a str>) -> String {
+/// A list as Python writes it.
+pub(super) fn quoted<'a>(texts: impl Iterator<Item = &'a str>) -> String {
     let quoted: Vec<_> = texts.map(|text| format!("'{text}'")).collect();
     format!("[{}]", quoted.join(", "))
 }

@@ -68,6 +68,10 @@ const OF_SERVERS: [&str; 8] = [
     "webStatus",
 ];
 
+/// Options of a fuzzing client; `wstest` takes them for no server.
+const OF_CLIENTS: [&str; 4] =
+    ["acceptMaskedServerFrames", "maskClientFrames", "serverConnectionDropTimeout", "version"];
+
 impl Options {
     /// Checks and reads the options that stand at `place`.
     pub(super) fn read(place: &str, options: &Map<String, Value>) -> Result<Self, String> {
@@ -96,6 +100,24 @@ impl Options {
             return Err(format!("`{place}.autoPingSize` takes 4 to 125 octets"));
         }
         Ok(options)
+    }
+
+    /// As [`read`](Self::read), for a fuzzing server.
+    pub(super) fn read_of_server(
+        place: &str,
+        options: &Map<String, Value>,
+    ) -> Result<Self, String> {
+        if let Some(name) = OF_CLIENTS.iter().find(|name| options.contains_key(**name)) {
+            return Err(format!("`{place}.{name}` is an option of clients, not of servers"));
+        }
+        let mut common = options.clone();
+        common.retain(|name, _| !OF_SERVERS.contains(&name.as_str()));
+        Self::read(place, &common)
+    }
+
+    /// Options of servers only. None of them changes a verdict, and none has an effect here.
+    pub(super) fn of_server_only(options: &Map<String, Value>) -> Vec<&'static str> {
+        OF_SERVERS.into_iter().filter(|name| options.contains_key(*name)).collect()
     }
 
     /// Options that ask for something and do not get it.

@@ -1,6 +1,6 @@
 //! The modes that serve echoes: `testeeserver` and `echoserver`.
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use wsproof_testee::{CloseReply, EchoOptions, FailBy, ServerConfig, ServerTls};
 
@@ -29,15 +29,18 @@ pub(super) async fn run(args: &Args, kind: Kind) -> Result<Exit, Error> {
     // A URI to listen on need not name a host.
     let url = WsUrl::parse(&uri.replacen("://:", "://0.0.0.0:", 1)).map_err(Error::usage)?;
     let tls = if url.secure { Some(tls(args)?) } else { None };
-    // All interfaces, whatever the host: that is how these modes always were.
-    let port = url.address.port;
-    let any = |host: &str| format!("{host}:{port}").parse::<SocketAddr>().ok();
-    let mut addrs: Vec<_> = any("0.0.0.0").into_iter().collect();
-    if std::net::TcpListener::bind("[::1]:0").is_ok() {
-        addrs.extend(any("[::]"));
-    }
+    let addrs = all_interfaces(url.address.port);
     let options = EchoOptions { addrs, server: config(args, kind), ..EchoOptions::default() };
     echo::serve(tls, options, false).await
+}
+
+/// All interfaces, whatever the host: that is how the server modes always were.
+pub(super) fn all_interfaces(port: u16) -> Vec<SocketAddr> {
+    let mut addrs = vec![SocketAddr::from((Ipv4Addr::UNSPECIFIED, port))];
+    if std::net::TcpListener::bind((Ipv6Addr::LOCALHOST, 0)).is_ok() {
+        addrs.push(SocketAddr::from((Ipv6Addr::UNSPECIFIED, port)));
+    }
+    addrs
 }
 
 fn config(args: &Args, kind: Kind) -> ServerConfig {
@@ -52,7 +55,8 @@ fn config(args: &Args, kind: Kind) -> ServerConfig {
     server
 }
 
-fn tls(args: &Args) -> Result<ServerTls, Error> {
+/// What `-k` and `-c` name; else a certificate is made.
+pub(super) fn tls(args: &Args) -> Result<ServerTls, Error> {
     let tls = match (args.cert.as_deref(), args.key.as_deref()) {
         (Some(certificate), Some(key)) => ServerTls::from_files(certificate, key, &[]),
         (None, None) => {

@@ -1,4 +1,4 @@
-//! Specification files of the fuzzing client.
+//! Specification files of the fuzzing client, and what those of the server have in common.
 
 use std::{
     collections::BTreeMap,
@@ -88,16 +88,20 @@ impl ClientSpec {
     }
 }
 
-/// Loads the file named by `-s`, or `fuzzingclient.json`, which is written if it is not there.
-pub(super) fn load(named: Option<&Path>) -> Result<ClientSpec, Error> {
-    let path = named.unwrap_or_else(|| Path::new("fuzzingclient.json"));
+/// Reads the file named by `-s`, or the usual one, which is written if it is not there.
+pub(super) fn read_file(
+    named: Option<&Path>,
+    usual: &str,
+    default: &str,
+) -> Result<(PathBuf, String), Error> {
+    let path = named.unwrap_or_else(|| Path::new(usual));
     let text = match fs::read_to_string(path) {
         Ok(text) => text,
         Err(error) if error.kind() == io::ErrorKind::NotFound && named.is_none() => {
             output::line(&format!("Auto-generating spec file '{}'", path.display()));
-            fs::write(path, DEFAULT)
+            fs::write(path, default)
                 .map_err(|error| Error::failed(format!("write {}", path.display()), error))?;
-            DEFAULT.to_owned()
+            default.to_owned()
         }
         Err(error) => {
             return Err(Error::usage(format!(
@@ -107,6 +111,12 @@ pub(super) fn load(named: Option<&Path>) -> Result<ClientSpec, Error> {
         }
     };
     output::line(&format!("Loading spec from {}", path.display()));
+    Ok((path.to_owned(), text))
+}
+
+/// Loads the file named by `-s`, or `fuzzingclient.json`, which is written if it is not there.
+pub(super) fn load(named: Option<&Path>) -> Result<ClientSpec, Error> {
+    let (path, text) = read_file(named, "fuzzingclient.json", DEFAULT)?;
     let (spec, warnings) =
         parse(&text).map_err(|what| Error::usage(format!("{}: {what}", path.display())))?;
     for warning in warnings {
@@ -118,20 +128,15 @@ pub(super) fn load(named: Option<&Path>) -> Result<ClientSpec, Error> {
 /// Reads a specification: JSON, with comments and trailing commas allowed. Unknown keys are named
 /// and ignored; unknown options are faults, as they are for `wstest`.
 pub(super) fn parse(text: &str) -> Result<(ClientSpec, Vec<String>), String> {
-    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let value: Value = parse_to_serde_value(text, &ParseOptions::default())
-        .map_err(|error| format!("it is no JSON: {error}"))?;
-    let Some(object) = value.as_object() else {
-        return Err("it must be one JSON object, `{ \"cases\": [\"*\"], … }`".to_owned());
-    };
-    let mut warnings = unknown("", object, &KEYS);
+    let object = object(text, "{ \"cases\": [\"*\"], … }")?;
+    let mut warnings = unknown("", &object, &KEYS);
     let servers = object.get("servers").and_then(Value::as_array).into_iter().flatten();
     for (n, server) in servers.enumerate() {
         if let Some(server) = server.as_object() {
             warnings.extend(unknown(&format!("servers[{n}]."), server, &SERVER_KEYS));
         }
     }
-    let spec: ClientSpec = serde_path_to_error::deserialize(value)
+    let spec: ClientSpec = serde_path_to_error::deserialize(Value::Object(object))
         .map_err(|error| format!("at `{}`: {}", error.path(), error.inner()))?;
     warnings.extend(idle("options", &spec.options)?);
     for (n, server) in spec.servers.iter().enumerate() {
@@ -140,7 +145,18 @@ pub(super) fn parse(text: &str) -> Result<(ClientSpec, Vec<String>), String> {
     Ok((spec, warnings))
 }
 
-fn unknown(place: &str, object: &Map<String, Value>, known: &[&str]) -> Vec<String> {
+/// The JSON object that a file must be; `like` is what one looks like.
+pub(super) fn object(text: &str, like: &str) -> Result<Map<String, Value>, String> {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    match parse_to_serde_value(text, &ParseOptions::default()) {
+        Ok(Value::Object(object)) => Ok(object),
+        Ok(_) => Err(format!("it must be one JSON object, `{like}`")),
+        Err(error) => Err(format!("it is no JSON: {error}")),
+    }
+}
+
+/// Names the keys that nobody knows.
+pub(super) fn unknown(place: &str, object: &Map<String, Value>, known: &[&str]) -> Vec<String> {
     object
         .keys()
         .filter(|key| !known.contains(&key.as_str()))

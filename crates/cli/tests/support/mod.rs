@@ -114,3 +114,9 @@ pub(crate) fn lines(dir: &Path, kind: &str) -> Vec<Value> {
         .filter(|line| line["type"] == kind)
         .collect()
 }
+
+/// A port that was free a moment ago.
+pub(crate) fn free_port() -> u16 {
+    let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port is free");
+    listener.local_addr().expect("it listens").port()
+}

@@ -1,0 +1,80 @@
+//! The fuzzing server: clients under test, as a specification says.
+
+mod spec;
+
+use std::sync::Arc;
+
+use wsproof_engine::Limits;
+use wsproof_report::JudgeKind;
+use wsproof_testee::ServerTls;
+
+use super::{Args, CLASSIC_AGENT, UserAgent, client, server};
+use crate::{
+    echo,
+    exit::{Error, Exit},
+    listen::{self, Serving},
+    output,
+    session::{Plan, Voice, seed_from_clock},
+    url::WsUrl,
+};
+use spec::ServerSpec;
+
+/// Where the web page of the suite is, unless `-u` says otherwise.
+const WEB_PORT: &str = "8080";
+
+pub(super) async fn run(args: &Args) -> Result<Exit, Error> {
+    let spec = spec::load(args.spec.as_deref())?;
+    let url = WsUrl::parse(&spec.url.replacen("://:", "://0.0.0.0:", 1)).map_err(Error::usage)?;
+    if url.path.contains('?') {
+        return Err(Error::usage(format!("`url`: {url} has a query; clients name it, not we")));
+    }
+    if args.webport != WEB_PORT && args.webport != "0" {
+        output::notice("there is no web page yet: -u has no effect");
+    }
+    let tls = if url.secure { Some(tls(args, &spec)?) } else { None };
+    let options = spec.options()?;
+    let all = listen::for_clients(wsproof_cases::catalogue());
+    let cases = client::selected(all, &spec.cases, &spec.exclude_cases)?;
+    let excluded = client::excluded(&spec.exclude_agent_cases, &cases);
+    let ids = client::quoted(cases.iter().map(|case| case.id.as_str()));
+    let plan = Plan {
+        cases: cases.into_iter().map(Arc::new).collect(),
+        judge: JudgeKind::Classic,
+        voice: Voice::Classic,
+        out: spec.outdir.clone(),
+        jobs: None,
+        limits: Limits::default(),
+        seed: seed_from_clock(),
+        excluded,
+    };
+    let port = url.address.port;
+    let classic = args.user_agent == Some(UserAgent::Classic);
+    let serving = Serving {
+        addrs: server::all_interfaces(port),
+        tls,
+        server_name: if classic { CLASSIC_AGENT } else { echo::SERVER_NAME }.to_owned(),
+        timers: options.timers(),
+        settings: options.settings(),
+        until_idle: None,
+        agents: None,
+    };
+    let exit = listen::serve(plan, serving, |_, count| {
+        output::line(&format!("{} Fuzzing Server (Port {port})", echo::SERVER_NAME));
+        output::line(&format!("Ok, will run {count} test cases for any clients connecting"));
+        output::line(&format!("Cases = {ids}"));
+    })
+    .await?;
+    // To be told to end is how it ends.
+    Ok(if exit == Exit::Interrupted && !super::strict() { Exit::AsExpected } else { exit })
+}
+
+/// What the specification names, or the command line; else a certificate is made.
+fn tls(args: &Args, spec: &ServerSpec) -> Result<ServerTls, Error> {
+    match (&spec.cert, &spec.key) {
+        (Some(cert), Some(key)) => {
+            ServerTls::from_files(cert, key, &[]).map_err(|error| echo::fault(&error))
+        }
+        (None, None) => server::tls(args),
+        _ => Err(Error::usage("`key` and `cert` in the specification belong together")),
+    }
+}
