@@ -70,6 +70,9 @@ impl Request {
         if !head.values("Connection").any(|value| has_token(value, "upgrade")) {
             return bad("Connection does not say Upgrade");
         }
+        if names_one_twice(&head) {
+            return bad("Sec-WebSocket-Protocol names a subprotocol twice");
+        }
         let version = version(&head)?;
         let key = head.values("Sec-WebSocket-Key").next().unwrap_or_default();
         if !is_like_key(key) {
@@ -122,6 +125,18 @@ fn version(head: &RequestHead) -> Result<u8, Refusal> {
     };
     let known = VERSIONS.into_iter().find(|version| u32::from(*version) == named);
     known.ok_or(Refusal::new(400, Refusal::VERSION))
+}
+
+/// Whether a subprotocol is offered more than once (RFC 6455, 4.1, item 10).
+fn names_one_twice(head: &RequestHead) -> bool {
+    let fields = head.values("Sec-WebSocket-Protocol");
+    let mut names: Vec<_> = fields
+        .flat_map(|value| value.split(|&octet| octet == b','))
+        .map(<[u8]>::trim_ascii)
+        .filter(|name| !name.is_empty())
+        .collect();
+    names.sort_unstable();
+    names.windows(2).any(|two| two[0] == two[1])
 }
 
 /// Twenty-two characters of base64 and the padding: sixteen octets, unused bits set or not.
@@ -241,6 +256,7 @@ mod tests {
         {
             check("dGhlIHNhbXBsZSBub25jZQ==", key, "400 Sec-WebSocket-Key");
         }
+        check("Host: h", "Host: h\nSec-WebSocket-Protocol: a, b,a", "400 Sec-WebSocket-Protocol");
         for name in SINGLE {
             let twice = format!("Host: h\n{name}: 13\n{name}: 13");
             check("Host: h", &twice, "400 a header field");
