@@ -25,13 +25,17 @@ pub fn files(results: &Results, cases: &[Case]) -> Vec<File> {
     let names = Names::new(results);
     let mut index: BTreeMap<&str, BTreeMap<&str, IndexEntry>> = BTreeMap::new();
     let mut files = Vec::new();
+    let selected = results.run().map_or(&[][..], |run| &run.cases);
     for peer in results.peers() {
         for (id, record) in results.records(&peer.peer) {
             let Some(attempt) = record.final_attempt() else { continue };
             let name = names.file(&peer.peer, id, "json");
             let entry = IndexEntry::new(attempt, name.clone());
             index.entry(&peer.peer).or_default().insert(id.as_str(), entry);
-            files.push(File { name, contents: json::render(&Detail::new(attempt, cases)) });
+            files.push(File {
+                name,
+                contents: json::render(&Detail::new(attempt, cases, selected)),
+            });
         }
     }
     files.insert(0, File { name: "index.json".to_owned(), contents: json::render(&index) });
@@ -109,7 +113,7 @@ struct Detail<'a> {
 }
 
 impl<'a> Detail<'a> {
-    fn new(attempt: &'a Attempt, cases: &[Case]) -> Self {
+    fn new(attempt: &'a Attempt, cases: &[Case], selected: &[CaseId]) -> Self {
         let outcome = &attempt.outcome;
         let closing = &outcome.closing;
         let case = cases.iter().find(|case| case.id == attempt.case);
@@ -118,7 +122,11 @@ impl<'a> Detail<'a> {
             agent: &attempt.peer,
             behavior: attempt.classic.behavior.name(),
             behavior_close: attempt.classic.close.name(),
-            case: position(&attempt.case, cases),
+            case: match outcome.role {
+                Role::Client => position(&attempt.case, cases),
+                // Clients count what was selected.
+                Role::Server => place(selected.iter().position(|id| *id == attempt.case)),
+            },
             closed_by_me: closing.closed_by_me,
             create_stats: true,
             create_wirelog: outcome.log_was_on && !outcome.unimplemented,
@@ -165,7 +173,12 @@ fn duration(outcome: &Outcome) -> u64 {
 /// The position among the classic cases, counted from 1; cases of our own have none: 0.
 fn position(id: &CaseId, cases: &[Case]) -> usize {
     let mut classic = cases.iter().filter(|case| case.id.is_classic());
-    classic.position(|case| case.id == *id).map_or(0, |index| index + 1)
+    place(classic.position(|case| case.id == *id))
+}
+
+/// Counted from 1; 0 is nowhere.
+fn place(index: Option<usize>) -> usize {
+    index.map_or(0, |index| index + 1)
 }
 
 /// The lists of the classic judgement, by name. `wstest` has none for computed cases, and none

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, de::DeserializeOwned};
 use wsproof_engine::{Behavior, CaseId};
+use wsproof_proto::Role;
 
 use crate::contract::{
     Attempt, Confirmation, End, Excluded, FORMAT, JudgeKind, Line, Note, PeerInfo, RunInfo, Verdict,
@@ -32,6 +33,8 @@ pub struct Record {
 pub enum Missing {
     /// It was not for this peer.
     Excluded,
+    /// The peer is a client, and did not ask for it.
+    NotAsked,
     /// The run was interrupted before its turn.
     NotRun,
     /// Nobody selected it.
@@ -45,6 +48,7 @@ impl Missing {
     pub const fn words(self) -> &'static str {
         match self {
             Self::Excluded => "excluded",
+            Self::NotAsked => "not asked for",
             Self::NotRun => "not run: interrupted",
             Self::NotSelected => "not selected",
             Self::Unreachable => "peer unreachable",
@@ -239,11 +243,19 @@ impl Results {
             Missing::Excluded
         } else if !self.selected().any(|id| id == case) {
             Missing::NotSelected
+        } else if self.is_client(peer) {
+            Missing::NotAsked
         } else if self.is_interrupted() {
             Missing::NotRun
         } else {
             Missing::Unreachable
         })
+    }
+
+    /// Whether the peer came to the tester, and not the tester to the peer.
+    fn is_client(&self, peer: &str) -> bool {
+        let mut attempts = self.records(peer).flat_map(|(_, record)| &record.attempts);
+        attempts.any(|attempt| attempt.outcome.role == Role::Server)
     }
 
     fn selected(&self) -> impl Iterator<Item = &CaseId> {

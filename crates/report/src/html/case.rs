@@ -2,7 +2,7 @@
 
 use askama::Template;
 use wsproof_engine::{Accept, Basis, Case, CaseId, Event, Expected, Grade, Judgement, Outcome};
-use wsproof_proto::Deviation;
+use wsproof_proto::{Deviation, Role};
 
 use super::{
     Cite, Piece, View,
@@ -175,9 +175,12 @@ fn again(view: &View<'_>, peer: &PeerInfo, id: &CaseId) -> String {
 fn remarks(case: Option<&Case>, record: &Record, attempt: &Attempt) -> Vec<String> {
     let mut lines = Vec::new();
     if record.is_unstable() {
-        lines.push(
-            "Unstable: attempts came to different verdicts; the quiet one counts.".to_owned(),
-        );
+        let counts = match attempt.outcome.role {
+            Role::Client => "the quiet one counts",
+            // What is repeated, and beside what, is the client's choice.
+            Role::Server => "the last one counts",
+        };
+        lines.push(format!("Unstable: attempts came to different verdicts; {counts}."));
     }
     match record.confirmation() {
         Confirmation::Taken => lines.push(

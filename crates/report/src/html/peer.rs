@@ -138,7 +138,7 @@ fn missing(view: &View<'_>, peer: &str) -> Vec<(usize, &'static str, &'static st
     without.extend(results.excluded(peer));
     let reasons: Vec<_> =
         without.into_iter().filter_map(|id| results.why_missing(peer, id)).collect();
-    [Missing::Excluded, Missing::NotRun, Missing::Unreachable]
+    [Missing::Excluded, Missing::NotAsked, Missing::NotRun, Missing::Unreachable]
         .map(|why| (reasons.iter().filter(|found| **found == why).count(), why.words(), "none"))
         .into()
 }
