@@ -9,19 +9,32 @@ use std::{
     net::{SocketAddr, TcpStream},
     path::Path,
     process::{Child, ChildStdout, Command, Stdio},
+    sync::Arc,
     time::Duration,
 };
 
+use rustls::{RootCertStore, crypto::aws_lc_rs};
 use serde_json::Value;
 use support::lines;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
+use tokio_rustls::TlsConnector;
 use tokio_util::sync::CancellationToken;
 use wsproof_testee::{ClientConfig, Defect, DeflateOffer, Endpoint, Event, connection::drive};
 
-/// A server that is killed with its guard.
+/// A process that is killed with its guard.
+struct Process(Child);
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// A server and the folder in which it runs.
 struct Server {
-    child: Child,
+    process: Process,
     stdout: BufReader<ChildStdout>,
     addr: SocketAddr,
     dir: TempDir,
@@ -60,7 +73,7 @@ impl Server {
             }
         };
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
-        Self { child, stdout, addr, dir, runtime }
+        Self { process: Process(child), stdout, addr, dir, runtime }
     }
 
     fn index(&self) -> Value {
@@ -101,7 +114,7 @@ impl Server {
     fn end(mut self) -> (Option<i32>, String, TempDir) {
         let mut rest = String::new();
         self.stdout.read_to_string(&mut rest).unwrap();
-        (self.child.wait().unwrap().code(), rest, self.dir)
+        (self.process.0.wait().unwrap().code(), rest, self.dir)
     }
 }
 
@@ -153,7 +166,9 @@ fn a_strict_client_passes_and_the_report_is_complete_when_it_is_told_so() {
         let file = server.dir.path().join("out").join(entry["reportfile"].as_str().unwrap());
         let detail: Value = serde_json::from_slice(&std::fs::read(file).unwrap()).unwrap();
         assert_eq!(detail["isServer"], true);
-        assert!(detail["httpRequest"].as_str().unwrap().contains("/runCase?case="));
+        let place = detail["case"].as_u64().unwrap();
+        let request = detail["httpRequest"].as_str().unwrap();
+        assert!(request.contains(&format!("/runCase?case={place}&agent=strict ")));
     }
     assert_eq!(server.end().0, Some(0));
 }
@@ -286,7 +301,7 @@ fn a_kill_loses_nothing_that_was_judged() {
     );
     server.case(2, "x");
     assert_eq!(server.ask("/updateReports?agent=x"), Some(String::new()));
-    server.child.kill().unwrap();
+    server.process.0.kill().unwrap();
     let (_, _, dir) = server.end();
     assert_eq!(lines(dir.path(), "verdict").len(), 2);
 }
@@ -316,20 +331,62 @@ fn wstest_serves_as_it_always_did() {
     assert!(rest.contains("Skipping test case ID 1.1.2 for agent x/1"), "{rest}");
 }
 
+#[test]
+fn clients_come_over_tls() {
+    let dir = tempfile::tempdir().unwrap();
+    let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
+    std::fs::write(dir.path().join("cert.pem"), made.cert.pem()).unwrap();
+    std::fs::write(dir.path().join("key.pem"), made.signing_key.serialize_pem()).unwrap();
+    let port = support::free_port();
+    let spec = format!(
+        r#"{{"url": "wss://localhost:{port}", "outdir": "out", "cases": ["1.1.*", "7.3.*"],
+            "cert": "cert.pem", "key": "key.pem"}}"#
+    );
+    std::fs::write(dir.path().join("fuzzingserver.json"), spec).unwrap();
+    let server = Server::run(dir, &["wstest", "-m", "fuzzingserver"], |line| {
+        line.starts_with("Ok, will run ").then(|| format!("127.0.0.1:{port}"))
+    });
+    let mut roots = RootCertStore::empty();
+    roots.add(made.cert.der().clone()).unwrap();
+    let provider = Arc::new(aws_lc_rs::default_provider());
+    let config = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    let connector = TlsConnector::from(Arc::new(config));
+    let visit = |target: String| {
+        server.runtime.block_on(async {
+            let stream = tokio::net::TcpStream::connect(server.addr).await.unwrap();
+            let name = "localhost".try_into().unwrap();
+            let stream = connector.connect(name, stream).await.unwrap();
+            let config = ClientConfig::new("localhost", target, [5; 32]);
+            let mut endpoint = Endpoint::client(config).echo();
+            let _ = drive(stream, &mut endpoint, &CancellationToken::new(), |_, _, _| {}).await;
+        });
+    };
+    for n in 1..=14 {
+        visit(format!("/runCase?case={n}&agent=tls"));
+    }
+    visit("/updateReports?agent=tls&shutdownOnComplete=true".to_owned());
+    let (code, _, dir) = server.end();
+    assert_eq!(code, Some(0));
+    assert_eq!(judged(&index(dir.path()), "tls"), (14, Vec::new()));
+}
+
 #[cfg(unix)]
 #[test]
 fn a_signal_ends_it_in_order() {
     let server = Server::start(&["--cases", "1.1.1"]);
     server.case(1, "x");
     assert!(server.ask("/getCaseStatus?case=1&agent=x").is_some());
-    let pid = server.child.id().to_string();
+    let pid = server.process.0.id().to_string();
     assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
     let (code, _, dir) = server.end();
     assert_eq!(code, Some(0));
     assert_eq!(judged(&index(dir.path()), "x"), (1, Vec::new()));
 }
 
-/// A limit for whoever waits without one.
 #[test]
 fn nobody_waits_for_a_head_without_end() {
     let server = Server::start(&["--cases", "1.1.1"]);
