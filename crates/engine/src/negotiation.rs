@@ -26,8 +26,11 @@ pub(crate) fn answered(field: Option<&[u8]>, asks: &[Ask]) -> Result<Option<Agre
         [element] => element,
         _ => return Err(Violation::CompressionAgreedTwice),
     };
-    let parameters =
-        Parameters::of_answer(element).map_err(|_| Violation::ExtensionParameterWrong)?;
+    // A quoted value may hold what only RFC 6455, 9.1 can read.
+    let strict = parse_extensions(field.unwrap_or_default()).unwrap_or_default();
+    let parameters = Parameters::of_answer(element)
+        .or_else(|fault| strict.first().map_or(Err(fault), Parameters::of_answer))
+        .map_err(|_| Violation::ExtensionParameterWrong)?;
     let fits = asks.iter().any(|ask| parameters.fits(&ask.offer()).is_ok());
     let misfit = match strictly(field.unwrap_or_default()) {
         Err(violation) => Some(violation),
@@ -121,6 +124,7 @@ mod tests {
             "Permessage-Deflate; SERVER_max_window_bits\t= \"9\" ,",
             "p; server_max_window_bits=9",
         );
+        check("permessage-deflate; server_max_window_bits=\"\\9\"", "p; server_max_window_bits=9");
         check(
             "permessage-deflate; server_max_window_bits=+09",
             "p; server_max_window_bits=9 although ExtensionParameterWrong",
