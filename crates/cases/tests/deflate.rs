@@ -263,6 +263,16 @@ fn the_end_of_a_message() {
 }
 
 #[test]
+fn bits_behind_the_last_header_mean_nothing() {
+    let set = |_: u32, message: &[u8], _: &[u8]| {
+        let mut octets = stored(message);
+        *octets.last_mut().unwrap() = 0xf8;
+        octets
+    };
+    check(&Server { extension: PLAIN, how: KEPT, reply: &set }, "12.1.1", PASS, PASS, "");
+}
+
+#[test]
 fn compression_is_a_choice_for_each_message() {
     let now_and_then = |n: u32, message: &[u8], compressed: &[u8]| {
         if n.is_multiple_of(3) { framed(Opcode::Text, true, 0, message) } else { text(compressed) }

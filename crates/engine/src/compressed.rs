@@ -18,10 +18,10 @@ const LEVEL: u32 = 2;
 
 /// What the compressed messages of a loop depend on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) struct Key {
-    pub(crate) corpus: &'static str,
-    pub(crate) size: usize,
-    pub(crate) how: Compression,
+struct Key {
+    corpus: &'static str,
+    size: usize,
+    how: Compression,
 }
 
 #[derive(Debug, Default)]
@@ -75,7 +75,7 @@ impl Kept {
 pub(crate) struct Compressor {
     how: Compression,
     deflater: Deflater,
-    /// Which message of a loop the deflater stands before.
+    /// Which message of a loop the deflater stands before, if it made all earlier ones.
     next: Option<u32>,
 }
 
@@ -103,7 +103,7 @@ impl Compressor {
         let key = Key { corpus, size, how: self.how };
         let kept = || KEPT_STREAMS.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(message) = kept().find(&key, n as usize) {
-            self.next = self.next.filter(|next| *next > n);
+            self.next = None;
             return message;
         }
         if self.next != Some(n) && self.how.context_takeover {

@@ -101,8 +101,8 @@ pub(crate) struct Incoming {
     len: u64,
     /// Why the current message is not read any further.
     stopped: Option<Fault>,
-    /// Number of compressed octets of the current message, and the last one.
-    sent: (u64, u8),
+    /// The last compressed octet of the current message so far.
+    last_octet: Option<u8>,
     kept: Vec<u8>,
     messages: u32,
     pub(crate) exceeded: Option<WindowExceeded>,
@@ -115,7 +115,7 @@ pub(crate) enum Fault {
     /// No decompressor can go on from here.
     Corrupt(Option<Corruption>),
     /// It refers to earlier messages, although each was to be compressed by itself.
-    ContextKept(Option<Corruption>),
+    ContextKept(Corruption),
     /// What follows a final block is no compressed data.
     CorruptAfterFinal,
     /// It goes on without end.
@@ -154,7 +154,7 @@ impl Incoming {
             text: None,
             len: 0,
             stopped: None,
-            sent: (0, 0),
+            last_octet: None,
             kept: Vec::new(),
             messages: 0,
             exceeded: None,
@@ -166,7 +166,7 @@ impl Incoming {
     pub(crate) fn begin(&mut self, compressed: bool, text: bool) {
         self.compressed = compressed;
         self.text = (compressed && text).then(utf8::Validator::new);
-        (self.len, self.stopped, self.sent) = (0, None, (0, 0));
+        (self.len, self.stopped, self.last_octet) = (0, None, None);
         self.kept.clear();
         self.messages += 1;
     }
@@ -192,9 +192,7 @@ impl Incoming {
         if self.stopped.is_some() {
             return Ok(());
         }
-        if let Some(&last) = data.last() {
-            self.sent = (self.sent.0 + data.len() as u64, last);
-        }
+        self.last_octet = data.last().copied().or(self.last_octet);
         let room = KEPT - self.kept.len();
         self.kept.extend_from_slice(&data[..data.len().min(room)]);
         let audited = self.auditor.as_mut().map_or(Ok(()), |auditor| auditor.push(data));
@@ -209,12 +207,17 @@ impl Incoming {
         if ill_formed && self.stopped.is_none() { self.stop(Fault::Text) } else { Ok(()) }
     }
 
-    /// Whether the compressed octets that came can be all of a message. The header of the empty
-    /// block at its end is the last thing in its last octet, and the bits behind it are not set
-    /// (RFC 7692, 7.2.1).
+    /// Whether the compressed octets that came end as a message must: with the header of an empty
+    /// block, whose last four octets are left out (RFC 7692, 7.2.1). In doubt they do.
     pub(crate) fn ends_well(&self) -> bool {
-        let (octets, last) = self.sent;
-        self.stopped.is_some() || octets > 0 && last & 0xe0 == 0
+        // The header is the last thing in the last octet. Nearly everybody leaves the bits behind
+        // it unset, though nobody must, so that the walk is seldom necessary.
+        let as_usual = self.last_octet.is_some_and(|last| last & 0xe0 == 0);
+        as_usual || self.stopped.is_some() || self.kept.len() == KEPT || {
+            let mut auditor = self.blind_auditor();
+            let walked = auditor.push(&self.kept).and_then(|()| auditor.end_message());
+            walked.is_ok_and(|audit| audit.ends_in_empty_block)
+        }
     }
 
     /// The message has ended.
@@ -224,8 +227,8 @@ impl Incoming {
         }
         let inflated = self.inflater.end_message();
         let audited = self.auditor.as_mut().map(Auditor::end_message);
-        if let Some(Ok(audit)) = &audited {
-            self.check_window(&{ *audit })?;
+        if let Some(Ok(audit)) = audited {
+            self.check_window(audit)?;
         }
         self.settle(audited.and_then(Result::err), inflated)?;
         match &self.text {
@@ -252,8 +255,8 @@ impl Incoming {
         corruption: Option<Corruption>,
         inflated: Result<(), InflateError>,
     ) -> Result<(), Fault> {
-        if let Some(audit) = self.auditor.as_ref().map(Auditor::so_far).copied() {
-            self.check_window(&audit)?;
+        if let Some(auditor) = &self.auditor {
+            self.check_window(*auditor.so_far())?;
         }
         match inflated {
             Err(InflateError::Stopped) => self.stop(Fault::TooLong),
@@ -263,13 +266,10 @@ impl Incoming {
             }
             Err(InflateError::Corrupt) => {
                 let why = corruption.or_else(|| self.diagnose());
-                let known = self.context_takeover && self.messages > 1;
                 self.stop(match why {
-                    Some(Corruption::TooFarBack { .. }) if !self.context_takeover => {
+                    Some(why @ Corruption::TooFarBack { .. }) if !self.context_takeover => {
                         Fault::ContextKept(why)
                     }
-                    // What is known of earlier messages is not known here.
-                    Some(Corruption::TooFarBack { .. }) if known => Fault::Corrupt(None),
                     why => Fault::Corrupt(why),
                 })
             }
@@ -282,12 +282,19 @@ impl Incoming {
         if self.kept.len() == KEPT {
             return None;
         }
-        Auditor::new(self.context_takeover).push(&self.kept).err()
+        self.blind_auditor().push(&self.kept).err()
+    }
+
+    /// An auditor of a message alone: what it may refer to in earlier ones is not kept.
+    fn blind_auditor(&self) -> Auditor {
+        let auditor = Auditor::new(self.context_takeover);
+        let continues = self.context_takeover && self.messages > 1;
+        if continues { auditor.assuming_history() } else { auditor }
     }
 
     /// A distance beyond the window is a fault whether the decompressor minds or not. One that
     /// `wstest` would notice, too, ends the connection.
-    fn check_window(&mut self, audit: &Audit) -> Result<(), Fault> {
+    fn check_window(&mut self, audit: Audit) -> Result<(), Fault> {
         if let Some((distance, at)) = audit.first_beyond
             && self.exceeded.is_none()
         {

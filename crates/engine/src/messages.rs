@@ -177,40 +177,38 @@ impl Run {
         same: bool,
         first_difference: Option<u64>,
     ) {
-        let wanted = match &self.case.accept {
-            Accept::FirstEcho { kind, .. } | Accept::EchoLoop { kind, .. } => Some(*kind),
-            _ => None,
+        // In a loop the number of messages is given.
+        let (kind, right, count) = match &self.case.accept {
+            Accept::FirstEcho { kind, payload } => (*kind, len == payload.len(), None),
+            Accept::EchoLoop { kind, series, count } if series.compares_content() => {
+                (*kind, same, Some(*count))
+            }
+            Accept::EchoLoop { kind, series, count } => {
+                (*kind, len == series.size().0, Some(*count))
+            }
+            Accept::Class(_) | Accept::Events(_) => return,
         };
-        self.shared.kind_differs |= wanted.is_some_and(|wanted| wanted != got);
+        let good = got == kind && right;
+        self.shared.kind_differs |= got != kind;
         if !same {
             self.content_differs_at = self.content_differs_at.or(first_difference);
         }
-        let (good, more) = match &self.case.accept {
-            Accept::FirstEcho { kind, payload } => (got == *kind && len == payload.len(), false),
-            Accept::EchoLoop { kind, series, count } => {
-                let right = if series.compares_content() { same } else { len == series.size().0 };
-                let good = got == *kind && right;
-                (good, good && self.connections[id].messages_sent < *count)
-            }
-            _ => return,
-        };
-        if more {
+        if good && count.is_some_and(|count| self.connections[id].messages_sent < count) {
             self.send_next_of_loop(id);
             return;
         }
-        // Nothing was sent, so that this is no echo.
+        // Where nothing was sent this is no echo.
         self.unimplemented &= good;
-        if good && matches!(self.case.accept, Accept::EchoLoop { .. }) {
-            self.take_traffic(id);
-        }
-        if matches!(self.case.accept, Accept::EchoLoop { .. }) {
+        if count.is_some() {
             self.computed_ok = good;
         } else {
             self.computed_ok |= good;
         }
-        let noted = matches!(self.case.accept, Accept::EchoLoop { .. });
+        if good && count.is_some() {
+            self.take_traffic(id);
+        }
         let connection = &mut self.connections[id];
-        connection.switch_log(&mut self.shared, now, true, noted);
+        connection.switch_log(&mut self.shared, now, true, count.is_some());
         connection.send_close(&mut self.shared, now, Some(CloseCode::NORMAL.0), b"");
     }
 
@@ -266,7 +264,7 @@ impl Connection {
             self.note(shared, now, Deviation { violation, offset });
         }
         let Some(fault) = fault else { return };
-        if let Fault::Corrupt(Some(why)) | Fault::ContextKept(Some(why)) = fault {
+        if let Fault::Corrupt(Some(why)) | Fault::ContextKept(why) = fault {
             shared.corruption.get_or_insert_with(|| why.to_string());
         }
         let deviation = Deviation { violation: fault.violation(), offset };

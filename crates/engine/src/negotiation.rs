@@ -20,32 +20,30 @@ pub(crate) struct Agreed {
 
 /// Reads the answer to our offers; there is at most one field.
 pub(crate) fn answered(field: Option<&[u8]>, asks: &[Ask]) -> Result<Option<Agreed>, Violation> {
-    let elements = elements(field.unwrap_or_default());
+    let field = field.unwrap_or_default();
+    let elements = elements(field);
     let element = match &elements[..] {
         [] => return Ok(None),
         [element] => element,
         _ => return Err(Violation::CompressionAgreedTwice),
     };
+    let strict = strictly(field);
     // A quoted value may hold what only RFC 6455, 9.1 can read.
-    let strict = parse_extensions(field.unwrap_or_default()).unwrap_or_default();
     let parameters = Parameters::of_answer(element)
-        .or_else(|fault| strict.first().map_or(Err(fault), Parameters::of_answer))
-        .map_err(|_| Violation::ExtensionParameterWrong)?;
+        .or_else(|_| strict.map_err(|_| Violation::ExtensionParameterWrong))?;
     let fits = asks.iter().any(|ask| parameters.fits(&ask.offer()).is_ok());
-    let misfit = match strictly(field.unwrap_or_default()) {
+    let misfit = match strict {
         Err(violation) => Some(violation),
-        Ok(()) => (!fits).then_some(Violation::ExtensionParameterNotOffered),
+        Ok(_) => (!fits).then_some(Violation::ExtensionParameterNotOffered),
     };
     Ok(Some(Agreed { parameters, misfit }))
 }
 
-/// What the RFCs say of an answer that was understood.
-fn strictly(field: &[u8]) -> Result<(), Violation> {
+/// Reads an answer of one element as the RFCs say.
+fn strictly(field: &[u8]) -> Result<Parameters, Violation> {
     let elements = parse_extensions(field).map_err(|_| Violation::ExtensionsMalformed)?;
-    for element in &elements {
-        Parameters::of_answer(element).map_err(|_| Violation::ExtensionParameterWrong)?;
-    }
-    Ok(())
+    let [element] = &elements[..] else { return Err(Violation::ExtensionsMalformed) };
+    Parameters::of_answer(element).map_err(|_| Violation::ExtensionParameterWrong)
 }
 
 /// What to answer to a client's offers: the first thing to ask that one of them allows. An offer

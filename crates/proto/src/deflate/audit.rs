@@ -129,6 +129,13 @@ impl Auditor {
         }
     }
 
+    /// Takes it that all that messages may refer to was seen before.
+    #[must_use]
+    pub fn assuming_history(mut self) -> Self {
+        self.history = WINDOW;
+        self
+    }
+
     /// Watches for distances beyond a window of so many octets.
     #[must_use]
     pub fn watching(mut self, window: u32) -> Self {
