@@ -20,19 +20,23 @@ mod program {
         mod options;
         mod spec;
 
-        /// What a specification is warned of.
-        pub(crate) fn warnings(text: &str) -> Result<Vec<String>, String> {
-            let (spec, warnings) = spec::parse(text)?;
-            for server in spec.servers(None) {
-                let options = spec.options(&server)?;
-                let _ = (options.idle(), options.settings(), options.timers());
+        pub(crate) mod fuzzingclient {
+            mod spec;
+
+            /// What a specification is warned of.
+            pub(crate) fn warnings(text: &str) -> Result<Vec<String>, String> {
+                let (spec, warnings) = spec::parse(text)?;
+                for server in spec.servers(None) {
+                    let options = spec.options(&server)?;
+                    let _ = (options.idle(), options.settings(), options.timers());
+                }
+                Ok(warnings)
             }
-            Ok(warnings)
         }
     }
 }
 
-use program::{exit, node, wstest};
+use program::{exit, node, wstest::fuzzingclient};
 
 mod output {
     //! Nobody reads what is said here.
@@ -52,7 +56,7 @@ mod echo {
 fuzz_target!(|input: &[u8]| -> Corpus {
     let Ok(text) = std::str::from_utf8(input) else { return Corpus::Reject };
     let value: Option<Value> = parse_to_serde_value(text, &ParseOptions::default()).ok();
-    match wstest::warnings(text) {
+    match fuzzingclient::warnings(text) {
         Ok(warnings) => check_places(&warnings),
         Err(fault) => check_fault(&fault),
     }

@@ -36,22 +36,13 @@ pub(crate) struct TestArgs {
     /// Servers under test, ws://host:port/path or wss://…; without any, the built-in echo server
     pub(crate) urls: Vec<String>,
 
-    /// Cases to run: ids, or patterns with `*`, separated by commas
-    #[arg(long, value_name = "PATTERNS", value_delimiter = ',')]
-    pub(crate) cases: Vec<String>,
-
-    /// Cases to leave out, written like --cases
-    #[arg(long, value_name = "PATTERNS", value_delimiter = ',')]
-    pub(crate) exclude: Vec<String>,
+    #[command(flatten)]
+    pub(crate) run: RunArgs,
 
     /// Cases at work at once [default: 16 for a server on this machine, else 4]; when given,
     /// measured cases overlap too and their times are not comparable
     #[arg(long, value_name = "N", env = "WSPROOF_JOBS", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub(crate) jobs: Option<u16>,
-
-    /// Folder for the report
-    #[arg(long, value_name = "DIR", default_value = "wsproof-report")]
-    pub(crate) out: PathBuf,
 
     /// Name of the server in the report [default: its Server header, else its address]
     #[arg(long, value_name = "NAME")]
@@ -81,6 +72,29 @@ pub(crate) struct TestArgs {
     #[arg(long, value_name = "ORIGIN")]
     pub(crate) origin: Option<String>,
 
+    /// Leave out all limits, to debug a server
+    #[arg(long)]
+    pub(crate) no_deadline: bool,
+
+    #[command(flatten)]
+    pub(crate) tls: TlsArgs,
+}
+
+/// Which cases are run, how they are judged, and where the report goes.
+#[derive(Debug, Args)]
+pub(crate) struct RunArgs {
+    /// Cases to run: ids, or patterns with `*`, separated by commas
+    #[arg(long, value_name = "PATTERNS", value_delimiter = ',')]
+    pub(crate) cases: Vec<String>,
+
+    /// Cases to leave out, written like --cases
+    #[arg(long, value_name = "PATTERNS", value_delimiter = ',')]
+    pub(crate) exclude: Vec<String>,
+
+    /// Folder for the report
+    #[arg(long, value_name = "DIR", default_value = "wsproof-report")]
+    pub(crate) out: PathBuf,
+
     /// Judgement that is shown and that decides the exit code
     #[arg(long, value_name = "WHOSE", default_value = "rfc")]
     pub(crate) judge: Judge,
@@ -92,13 +106,6 @@ pub(crate) struct TestArgs {
     /// Stretch the limits of cases by this factor; scripted waits stay as they are
     #[arg(long, value_name = "X", default_value_t = 1.0, value_parser = time_scale)]
     pub(crate) time_scale: f64,
-
-    /// Leave out all limits, to debug a server
-    #[arg(long)]
-    pub(crate) no_deadline: bool,
-
-    #[command(flatten)]
-    pub(crate) tls: TlsArgs,
 }
 
 /// How to speak TLS to servers under test.
@@ -154,17 +161,8 @@ pub(crate) struct ListenArgs {
     #[arg(value_name = "ADDR", default_value = "127.0.0.1:9001")]
     pub(crate) addrs: Vec<SocketAddr>,
 
-    /// Cases to offer: ids, or patterns with `*`, separated by commas
-    #[arg(long, value_name = "PATTERNS", value_delimiter = ',')]
-    pub(crate) cases: Vec<String>,
-
-    /// Cases to leave out, written like --cases
-    #[arg(long, value_name = "PATTERNS", value_delimiter = ',')]
-    pub(crate) exclude: Vec<String>,
-
-    /// Folder for the report
-    #[arg(long, value_name = "DIR", default_value = "wsproof-report")]
-    pub(crate) out: PathBuf,
+    #[command(flatten)]
+    pub(crate) run: RunArgs,
 
     /// Stop when, after some client was there, none has been connected for so many seconds
     #[arg(long, value_name = "S", value_parser = seconds)]
@@ -174,29 +172,8 @@ pub(crate) struct ListenArgs {
     #[arg(long, value_name = "N", value_parser = agents)]
     pub(crate) agents: Option<usize>,
 
-    /// Judgement that is shown and that decides the exit code
-    #[arg(long, value_name = "WHOSE", default_value = "rfc")]
-    pub(crate) judge: Judge,
-
-    /// Seed of payloads [default: taken from the clock]
-    #[arg(long, value_name = "N")]
-    pub(crate) seed: Option<u64>,
-
-    /// Stretch the limits of cases by this factor; scripted waits stay as they are
-    #[arg(long, value_name = "X", default_value_t = 1.0, value_parser = time_scale)]
-    pub(crate) time_scale: f64,
-
-    /// Speak TLS, with a certificate made at start
-    #[arg(long, value_name = "CERTIFICATE", conflicts_with = "tls_cert")]
-    pub(crate) tls: Option<Certificate>,
-
-    /// Speak TLS, with the certificates in this PEM file, the server's own first
-    #[arg(long, value_name = "FILE", requires = "tls_key")]
-    pub(crate) tls_cert: Option<PathBuf>,
-
-    /// PEM file with the key of --tls-cert
-    #[arg(long, value_name = "FILE", requires = "tls_cert")]
-    pub(crate) tls_key: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) tls: ListenerTlsArgs,
 }
 
 #[derive(Debug, Args)]
@@ -225,6 +202,13 @@ pub(crate) struct EchoArgs {
     #[arg(long, value_name = "NAME")]
     pub(crate) defect: Option<String>,
 
+    #[command(flatten)]
+    pub(crate) tls: ListenerTlsArgs,
+}
+
+/// How a listener speaks TLS, if it does.
+#[derive(Debug, Args)]
+pub(crate) struct ListenerTlsArgs {
     /// Speak TLS, with a certificate made at start
     #[arg(long, value_name = "CERTIFICATE", conflicts_with = "tls_cert")]
     pub(crate) tls: Option<Certificate>,

@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 use wsproof_testee::{Defect, EchoOptions, EchoServer, ServerConfig, ServerTls};
 
 use crate::{
-    args::{Certificate, EchoArgs},
+    args::{EchoArgs, ListenerTlsArgs},
     exit::{Error, Exit},
     node, output,
 };
@@ -28,7 +28,7 @@ pub(crate) async fn run(args: EchoArgs) -> Result<Exit, Error> {
     if let Some(file) = &args.node {
         return serve_node(file, defect).await;
     }
-    let tls = listener_tls(args.tls, args.tls_cert.as_deref(), args.tls_key.as_deref())?;
+    let tls = listener_tls(&args.tls)?;
     let options = EchoOptions {
         addrs: args.addrs,
         server: ServerConfig {
@@ -63,14 +63,10 @@ async fn serve_node(file: &Path, defect: Option<Defect>) -> Result<Exit, Error> 
 }
 
 /// What the options of a listener ask for.
-pub(crate) fn listener_tls(
-    made: Option<Certificate>,
-    certificate: Option<&Path>,
-    key: Option<&Path>,
-) -> Result<Option<ServerTls>, Error> {
-    let tls = match (certificate, key) {
+pub(crate) fn listener_tls(args: &ListenerTlsArgs) -> Result<Option<ServerTls>, Error> {
+    let tls = match (&args.tls_cert, &args.tls_key) {
         (Some(certificate), Some(key)) => ServerTls::from_files(certificate, key, &[]),
-        _ if made.is_some() => ServerTls::self_signed(),
+        _ if args.tls.is_some() => ServerTls::self_signed(),
         _ => return Ok(None),
     };
     tls.map(Some).map_err(|error| fault(&error))

@@ -1,6 +1,11 @@
 //! `wsproof listen`: clients under test. The fuzzing server of `wstest` ends here as well.
 
-use std::{collections::BTreeMap, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::SocketAddr,
+    sync::Arc,
+    time::Duration,
+};
 
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -34,19 +39,20 @@ pub(crate) struct Serving {
 }
 
 pub(crate) async fn run(args: ListenArgs) -> Result<Exit, Error> {
-    let cases = select_known(for_clients(wsproof_cases::catalogue()), &args.cases, &args.exclude)?;
+    let run = args.run;
+    let cases = select_known(for_clients(wsproof_cases::catalogue()), &run.cases, &run.exclude)?;
     let plan = Plan {
         cases: cases.into_iter().map(Arc::new).collect(),
-        judge: args.judge.into(),
+        judge: run.judge.into(),
         voice: Voice::Own,
-        out: args.out,
+        out: run.out,
         jobs: None,
-        limits: Limits::Scaled(args.time_scale),
-        seed: args.seed.unwrap_or_else(seed_from_clock),
+        limits: Limits::Scaled(run.time_scale),
+        seed: run.seed.unwrap_or_else(seed_from_clock),
         excluded: Vec::new(),
     };
     let serving = Serving {
-        tls: echo::listener_tls(args.tls, args.tls_cert.as_deref(), args.tls_key.as_deref())?,
+        tls: echo::listener_tls(&args.tls)?,
         addrs: args.addrs,
         server_name: echo::SERVER_NAME.to_owned(),
         timers: None,
@@ -104,7 +110,7 @@ pub(crate) async fn serve(
     let voice = plan.voice;
     let interrupted = CancellationToken::new();
     let session = Session::start(plan, interrupted.clone())?;
-    let mut host = Host { session, voice, judged: BTreeMap::new(), reported: 0 };
+    let mut host = Host { session, voice, judged: BTreeMap::new(), reported: BTreeSet::new() };
     let stop = CancellationToken::new();
     watch_for_interrupt(stop.clone());
     announce(&urls, options.cases.len());
@@ -125,7 +131,7 @@ pub(crate) async fn serve(
     if cut_off {
         interrupted.cancel();
     }
-    if serving.agents.is_some_and(|agents| host.reported < agents) {
+    if serving.agents.is_some_and(|agents| host.reported.len() < agents) {
         host.session.incomplete("an agent that did not come".to_owned());
     }
     host.session.finish()
@@ -138,7 +144,7 @@ struct Host {
     /// Agents with the number of attempts that were judged.
     judged: BTreeMap<String, usize>,
     /// Agents that have asked for their reports.
-    reported: usize,
+    reported: BTreeSet<String>,
 }
 
 impl Host {
@@ -165,7 +171,7 @@ impl Host {
                     let agent = output::clean(&agent);
                     output::notice(&format!("{agent}: {judged} cases judged, report written"));
                 }
-                self.reported += 1;
+                self.reported.insert(agent);
                 // The client may have gone meanwhile.
                 let _ = done.send(());
             }

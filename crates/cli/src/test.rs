@@ -18,7 +18,7 @@ use crate::{
 };
 
 pub(crate) async fn run(args: TestArgs) -> Result<Exit, Error> {
-    let cases = select_known(wsproof_cases::catalogue(), &args.cases, &args.exclude)?;
+    let cases = select_known(wsproof_cases::catalogue(), &args.run.cases, &args.run.exclude)?;
     let mut urls = Vec::new();
     for text in &args.urls {
         urls.push(WsUrl::parse(text).map_err(Error::usage)?);
@@ -31,12 +31,12 @@ pub(crate) async fn run(args: TestArgs) -> Result<Exit, Error> {
     let cancel = CancellationToken::new();
     let plan = Plan {
         cases: cases.into_iter().map(Arc::new).collect(),
-        judge: args.judge.into(),
+        judge: args.run.judge.into(),
         voice: Voice::Own,
-        out: args.out.clone(),
+        out: args.run.out.clone(),
         jobs: args.jobs.map(usize::from),
-        limits: if args.no_deadline { Limits::Off } else { Limits::Scaled(args.time_scale) },
-        seed: args.seed.unwrap_or_else(seed_from_clock),
+        limits: if args.no_deadline { Limits::Off } else { Limits::Scaled(args.run.time_scale) },
+        seed: args.run.seed.unwrap_or_else(seed_from_clock),
         excluded: Vec::new(),
     };
     let mut session = Session::start(plan, cancel.clone())?;

@@ -1,6 +1,6 @@
 //! `wstest`: the command line of old, with its flags, files, lines and exit codes.
 
-mod client;
+mod fuzzingclient;
 mod fuzzingserver;
 mod options;
 mod pattern;
@@ -164,7 +164,7 @@ fn run(args: &Args) -> Result<Exit, Error> {
         )));
     };
     match mode {
-        "fuzzingclient" => runtime()?.block_on(client::run(args)),
+        "fuzzingclient" => runtime()?.block_on(fuzzingclient::run(args)),
         "fuzzingserver" => runtime()?.block_on(fuzzingserver::run(args)),
         "testeeserver" => runtime()?.block_on(server::run(args, server::Kind::Testee)),
         "echoserver" => runtime()?.block_on(server::run(args, server::Kind::Echo)),

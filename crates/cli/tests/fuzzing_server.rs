@@ -387,6 +387,20 @@ fn a_signal_ends_it_in_order() {
     assert_eq!(judged(&index(dir.path()), "x"), (1, Vec::new()));
 }
 
+#[cfg(unix)]
+#[test]
+fn an_agent_that_asks_twice_is_one_agent() {
+    let server = Server::start(&["--cases", "1.1.1", "--agents", "2"]);
+    server.case(1, "x");
+    for _ in 0..2 {
+        assert_eq!(server.ask("/updateReports?agent=x"), Some(String::new()));
+    }
+    let pid = server.process.0.id().to_string();
+    assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+    // The other one is still missed.
+    assert_eq!(server.end().0, Some(3));
+}
+
 #[test]
 fn nobody_waits_for_a_head_without_end() {
     let server = Server::start(&["--cases", "1.1.1"]);

@@ -8,7 +8,7 @@ use wsproof_engine::Limits;
 use wsproof_report::JudgeKind;
 use wsproof_testee::ServerTls;
 
-use super::{Args, CLASSIC_AGENT, UserAgent, client, server};
+use super::{Args, CLASSIC_AGENT, UserAgent, fuzzingclient, server};
 use crate::{
     echo,
     exit::{Error, Exit},
@@ -17,7 +17,7 @@ use crate::{
     session::{Plan, Voice, seed_from_clock},
     url::WsUrl,
 };
-use spec::ServerSpec;
+use spec::FuzzingServerSpec;
 
 /// Where the web page of the suite is, unless `-u` says otherwise.
 const WEB_PORT: &str = "8080";
@@ -34,9 +34,9 @@ pub(super) async fn run(args: &Args) -> Result<Exit, Error> {
     let tls = if url.secure { Some(tls(args, &spec)?) } else { None };
     let options = spec.options()?;
     let all = listen::for_clients(wsproof_cases::catalogue());
-    let cases = client::selected(all, &spec.cases, &spec.exclude_cases)?;
-    let excluded = client::excluded(&spec.exclude_agent_cases, &cases);
-    let ids = client::quoted(cases.iter().map(|case| case.id.as_str()));
+    let cases = fuzzingclient::selected(all, &spec.cases, &spec.exclude_cases)?;
+    let excluded = fuzzingclient::excluded(&spec.exclude_agent_cases, &cases);
+    let ids = fuzzingclient::quoted(cases.iter().map(|case| case.id.as_str()));
     let plan = Plan {
         cases: cases.into_iter().map(Arc::new).collect(),
         judge: JudgeKind::Classic,
@@ -69,7 +69,7 @@ pub(super) async fn run(args: &Args) -> Result<Exit, Error> {
 }
 
 /// What the specification names, or the command line; else a certificate is made.
-fn tls(args: &Args, spec: &ServerSpec) -> Result<ServerTls, Error> {
+fn tls(args: &Args, spec: &FuzzingServerSpec) -> Result<ServerTls, Error> {
     match (&spec.cert, &spec.key) {
         (Some(cert), Some(key)) => {
             ServerTls::from_files(cert, key, &[]).map_err(|error| echo::fault(&error))

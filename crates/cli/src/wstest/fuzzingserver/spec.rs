@@ -8,8 +8,11 @@ use std::{
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::super::{options::Options, spec};
-use crate::{exit::Error, output};
+use super::super::{
+    options::Options,
+    spec::{self, Parsed},
+};
+use crate::exit::Error;
 
 /// What is written where no file is.
 const DEFAULT: &str = r#"{
@@ -24,7 +27,7 @@ const DEFAULT: &str = r#"{
 /// A fuzzing server's specification.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub(super) struct ServerSpec {
+pub(super) struct FuzzingServerSpec {
     pub(super) url: String,
     #[serde(default = "default_outdir")]
     pub(super) outdir: PathBuf,
@@ -60,27 +63,21 @@ fn default_outdir() -> PathBuf {
     PathBuf::from("./reports/clients/")
 }
 
-impl ServerSpec {
+impl FuzzingServerSpec {
     pub(super) fn options(&self) -> Result<Options, Error> {
         Options::read_of_server("options", &self.options).map_err(Error::usage)
     }
 }
 
-/// Loads the file named by `-s`, or `fuzzingserver.json`, which is written if it is not there.
-pub(super) fn load(named: Option<&Path>) -> Result<ServerSpec, Error> {
-    let (path, text) = spec::read_file(named, "fuzzingserver.json", DEFAULT)?;
-    let fault = |what: String| Error::usage(format!("{}: {what}", path.display()));
-    let (spec, warnings) = parse(&text).map_err(fault)?;
-    for warning in warnings {
-        output::warning(&format!("{}: {warning}", path.display()));
-    }
-    Ok(spec)
+/// Loads the file named by `-s`, or `fuzzingserver.json`.
+pub(super) fn load(named: Option<&Path>) -> Result<FuzzingServerSpec, Error> {
+    spec::load(named, "fuzzingserver.json", DEFAULT, parse)
 }
 
-fn parse(text: &str) -> Result<(ServerSpec, Vec<String>), String> {
+fn parse(text: &str) -> Parsed<FuzzingServerSpec> {
     let value = spec::object(text, "{ \"url\": \"ws://127.0.0.1:9001\", \"cases\": [\"*\"], … }")?;
     let mut warnings = spec::unknown("", &value, &KEYS);
-    let spec: ServerSpec = serde_path_to_error::deserialize(Value::Object(value))
+    let spec: FuzzingServerSpec = serde_path_to_error::deserialize(Value::Object(value))
         .map_err(|error| format!("at `{}`: {}", error.path(), error.inner()))?;
     let idle = Options::read_of_server("options", &spec.options)?.idle();
     warnings.extend(idle.into_iter().map(|name| format!("`options.{name}` has no effect here")));

@@ -1,5 +1,7 @@
 //! The fuzzing client: servers under test, as a specification names them.
 
+mod spec;
+
 use std::{collections::BTreeMap, sync::Arc};
 
 use tokio_util::sync::CancellationToken;
@@ -7,10 +9,7 @@ use wsproof_engine::{Case, Limits, Target};
 use wsproof_report::JudgeKind;
 use wsproof_runner::{Address, Peer, Tls, TlsOptions, Trust};
 
-use super::{
-    Args, UserAgent, pattern,
-    spec::{self, ClientSpec, ServerSpec},
-};
+use super::{Args, UserAgent, pattern};
 use crate::{
     echo::fault,
     exit::{Error, Exit},
@@ -19,6 +18,7 @@ use crate::{
     test::watch_for_interrupt,
     url::WsUrl,
 };
+use spec::{ClientSpec, ServerSpec};
 
 pub(super) async fn run(args: &Args) -> Result<Exit, Error> {
     if args.key.is_some() || args.cert.is_some() {
