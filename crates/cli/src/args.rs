@@ -91,6 +91,10 @@ pub(crate) struct RunArgs {
     #[arg(long, value_name = "PATTERNS", value_delimiter = ',')]
     pub(crate) exclude: Vec<String>,
 
+    /// Run only what failed or was not judged in the results that lie in --out
+    #[arg(long)]
+    pub(crate) last_failed: bool,
+
     /// Folder for the report
     #[arg(long, value_name = "DIR", default_value = "wsproof-report")]
     pub(crate) out: PathBuf,
@@ -106,6 +110,57 @@ pub(crate) struct RunArgs {
     /// Stretch the limits of cases by this factor; scripted waits stay as they are
     #[arg(long, value_name = "X", default_value_t = 1.0, value_parser = time_scale)]
     pub(crate) time_scale: f64,
+
+    #[command(flatten)]
+    pub(crate) gate: GateArgs,
+}
+
+/// What a run is compared with, and what CI gets to read.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "For CI")]
+pub(crate) struct GateArgs {
+    /// What is expected of each peer, with reasons; reality must equal it
+    #[arg(long, value_name = "FILE")]
+    pub(crate) baseline: Option<PathBuf>,
+
+    /// Make the baseline equal to this run; reasons and comments stay
+    #[arg(long, requires = "baseline")]
+    pub(crate) update_baseline: bool,
+
+    /// What fails the run beside deviations, or `never`; several are separated by commas
+    #[arg(long, value_name = "WHAT", value_delimiter = ',')]
+    pub(crate) fail_on: Vec<FailOnName>,
+
+    // Backticks, which clippy wants here, would be seen in the help.
+    #[arg(long, value_name = "FILE", help = "Write JUnit XML")]
+    pub(crate) junit: Option<PathBuf>,
+
+    /// Write TAP, version 14
+    #[arg(long, value_name = "FILE")]
+    pub(crate) tap: Option<PathBuf>,
+
+    /// Write a badge, SVG
+    #[arg(long, value_name = "FILE")]
+    pub(crate) badge: Option<PathBuf>,
+}
+
+/// What may fail a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum FailOnName {
+    /// What the peer must not do; always on
+    Deviation,
+    /// What is allowed, but not what was hoped for
+    NonStrict,
+    /// What the peer lacks
+    Unimplemented,
+    /// What is only worth knowing
+    Informational,
+    /// What differs from attempt to attempt
+    Unstable,
+    /// What was selected and has no result
+    Missing,
+    /// Nothing: the run fails only if it cannot be carried out
+    Never,
 }
 
 /// How to speak TLS to servers under test.

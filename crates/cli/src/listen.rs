@@ -18,7 +18,7 @@ use crate::{
     echo,
     exit::{Error, Exit},
     output,
-    selection::select_known,
+    selection::select_for,
     session::{Plan, Session, Voice, is_excluded, seed_from_clock},
     test::watch_for_interrupt,
 };
@@ -40,7 +40,10 @@ pub(crate) struct Serving {
 
 pub(crate) async fn run(args: ListenArgs) -> Result<Exit, Error> {
     let run = args.run;
-    let cases = select_known(for_clients(wsproof_cases::catalogue()), &run.cases, &run.exclude)?;
+    let catalogue = for_clients(wsproof_cases::catalogue());
+    let Some((cases, gate)) = select_for(catalogue, &run)? else {
+        return Ok(Exit::AsExpected);
+    };
     let plan = Plan {
         cases: cases.into_iter().map(Arc::new).collect(),
         judge: run.judge.into(),
@@ -50,6 +53,7 @@ pub(crate) async fn run(args: ListenArgs) -> Result<Exit, Error> {
         limits: Limits::Scaled(run.time_scale),
         seed: run.seed.unwrap_or_else(seed_from_clock),
         excluded: Vec::new(),
+        gate,
     };
     let serving = Serving {
         tls: echo::listener_tls(&args.tls)?,

@@ -1,8 +1,10 @@
 //! Writing to the terminal. A reader that went away is no error.
 
-use std::io::Write;
+use std::{fmt::Write as _, fs, io::Write, path::Path};
 
+use anstyle::{AnsiColor, Effects, Style};
 use tracing_subscriber::EnvFilter;
+use wsproof_report::summary::{Mark, Span};
 
 use crate::exit::Error;
 
@@ -18,14 +20,43 @@ pub(crate) fn notice(text: &str) {
 
 /// Writes an error to stderr.
 pub(crate) fn error(error: &Error) {
-    let style = anstyle::AnsiColor::Red.on_default().bold();
+    let style = AnsiColor::Red.on_default().bold();
     notice(&format!("{style}error{style:#}: {error}"));
 }
 
 /// Writes a warning to stderr.
 pub(crate) fn warning(text: &str) {
-    let style = anstyle::AnsiColor::Yellow.on_default().bold();
+    let style = AnsiColor::Yellow.on_default().bold();
     notice(&format!("{style}warning{style:#}: {text}"));
+}
+
+/// Writes pieces of a summary to stdout, in colour where the terminal has it.
+pub(crate) fn spans(spans: &[Span]) {
+    let mut text = String::new();
+    for span in spans {
+        let style = match span.mark {
+            Mark::Fail => AnsiColor::Red.on_default(),
+            Mark::Heading => Style::new().effects(Effects::BOLD),
+            Mark::Muted => Style::new().effects(Effects::DIMMED),
+            Mark::Pass => AnsiColor::Green.on_default(),
+            Mark::Plain => Style::new(),
+            Mark::Warn => AnsiColor::Yellow.on_default(),
+        };
+        let _ = write!(text, "{style}{}{style:#}", span.text);
+    }
+    line(text.trim_end());
+}
+
+/// Writes a file that is either there whole or not at all.
+pub(crate) fn write_whole(path: &Path, contents: &[u8]) -> Result<(), Error> {
+    let fault = |error| Error::failed(format!("write {}", path.display()), error);
+    if fs::metadata(path).is_ok_and(|known| !known.is_file() && !known.is_dir()) {
+        // A pipe or a terminal, which nothing can take the place of.
+        return fs::write(path, contents).map_err(fault);
+    }
+    let partial = path.with_extension("partial");
+    fs::write(&partial, contents).map_err(fault)?;
+    fs::rename(&partial, path).map_err(fault)
 }
 
 /// Text from a peer, fit for a terminal: no control characters.

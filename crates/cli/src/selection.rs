@@ -1,35 +1,9 @@
 //! Which cases run: ids and patterns.
 
-use wsproof_engine::Case;
+use wsproof_engine::{Case, pattern::selects};
+use wsproof_report::gate::Scope;
 
-use crate::exit::Error;
-
-/// Whether `pattern` selects `text`: `.` stands for itself, `*` for anything. With a `*` the
-/// pattern is anchored at the start only, without one it is the whole text.
-pub(crate) fn selects(pattern: &str, text: &str) -> bool {
-    if pattern.contains('*') { is_like(pattern, text, false) } else { pattern == text }
-}
-
-/// As [`selects`], but anchored at both ends.
-pub(crate) fn selects_whole(pattern: &str, text: &str) -> bool {
-    is_like(pattern, text, true)
-}
-
-fn is_like(pattern: &str, text: &str, whole: bool) -> bool {
-    let mut parts = pattern.split('*');
-    let Some(mut rest) = parts.next().and_then(|first| text.strip_prefix(first)) else {
-        return false;
-    };
-    let parts: Vec<_> = parts.collect();
-    let Some((last, middle)) = parts.split_last() else { return !whole || rest.is_empty() };
-    for part in middle {
-        match rest.find(part) {
-            Some(at) => rest = &rest[at + part.len()..],
-            None => return false,
-        }
-    }
-    if whole { rest.ends_with(last) } else { rest.contains(last) }
-}
+use crate::{args::RunArgs, exit::Error, gate, output, stored};
 
 /// The cases that a user asked for, in catalogue order.
 #[derive(Debug)]
@@ -58,7 +32,7 @@ pub(crate) fn select(cases: Vec<Case>, wanted: &[String], excluded: &[String]) -
 
 /// As [`select`], for a command line: without a wish, all cases; a pattern that selects nothing is
 /// wrong usage.
-pub(crate) fn select_known(
+fn select_known(
     cases: Vec<Case>,
     wanted: &[String],
     excluded: &[String],
@@ -77,23 +51,21 @@ pub(crate) fn select_known(
     Ok(cases)
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn patterns_are_anchored_at_the_start() {
-        assert!(selects("1.*", "1.1.1") && !selects("1.*", "10.1.1"));
-        assert!(selects("1*", "10.1.1"));
-        assert!(selects("*.1", "1.1.1") && selects("*.1", "6.10.3"));
-        assert!(selects("*", "HS.1.1"));
-        assert!(!selects("1.1", "1.1.1") && selects("1.1.1", "1.1.1"));
-        assert!(!selects("", "1.1.1"));
+/// The cases of a run among those that there are, and what it is compared with. Nothing if
+/// --last-failed finds that nothing failed, which is said.
+pub(crate) fn select_for(
+    catalogue: Vec<Case>,
+    run: &RunArgs,
+) -> Result<Option<(Vec<Case>, gate::Setup)>, Error> {
+    let mut cases = select_known(catalogue.clone(), &run.cases, &run.exclude)?;
+    let scope = if run.last_failed { Scope::Part } else { Scope::Whole };
+    let gate = gate::Setup::new(run, catalogue, scope)?;
+    if run.last_failed {
+        cases = stored::last_failed(cases, run, gate.fail_on())?;
+        if cases.is_empty() {
+            output::line("nothing failed in the last run: nothing to do");
+            return Ok(None);
+        }
     }
-
-    #[test]
-    fn whole_patterns_are_anchored_at_both_ends() {
-        assert!(selects_whole("1.*", "1.2.3") && !selects_whole("1", "1.2.3"));
-        assert!(selects_whole("My*", "MyServer") && !selects_whole("My*r", "MyServers"));
-    }
+    Ok(Some((cases, gate)))
 }

@@ -5,7 +5,7 @@ use std::{
     collections::HashSet,
     fs::{self, File},
     io::{BufWriter, Write},
-    path::{Path, PathBuf},
+    path::PathBuf,
     sync::Arc,
     time::{SystemTime, UNIX_EPOCH},
 };
@@ -22,8 +22,10 @@ use wsproof_runner::{Attempt, Event, Options, Peer, Settled, run_peer};
 
 use crate::{
     exit::{Error, Exit},
+    gate::{self, Ended},
     output,
     progress::Progress,
+    stored,
 };
 
 /// How the user is told what happens.
@@ -48,6 +50,8 @@ pub(crate) struct Plan {
     pub(crate) seed: u64,
     /// Agents and the cases that are not run with them.
     pub(crate) excluded: Vec<(String, Vec<String>)>,
+    /// What the run is compared with.
+    pub(crate) gate: gate::Setup,
 }
 
 /// A peer with its name.
@@ -79,7 +83,7 @@ impl Session {
         fs::create_dir_all(&plan.out).map_err(|error| {
             Error::failed(format!("create the report folder {}", plan.out.display()), error)
         })?;
-        let path = plan.out.join("results.jsonl");
+        let path = stored::path_in(&plan.out);
         let file = File::create(&path)
             .map_err(|error| Error::failed(format!("create {}", path.display()), error))?;
         let run = RunInfo {
@@ -164,13 +168,18 @@ impl Session {
             .flush()
             .map_err(|error| Error::failed(format!("write {}", self.path.display()), error))?;
         self.write_report()?;
-        if self.plan.voice == Voice::Own {
-            let summary =
-                wsproof_report::text_summary(&self.results, &self.cases(), self.plan.judge);
-            output::line(summary.trim_end());
-            output::line(&format!("report: {}", self.plan.out.join("index.html").display()));
-        }
-        Ok(self.exit(interrupted))
+        let ended = Ended {
+            results: &self.results,
+            cases: &self.cases(),
+            judge: self.plan.judge,
+            page: &self.plan.out.join("index.html"),
+            interrupted,
+            incomplete: !self.incomplete.is_empty(),
+        };
+        Ok(match self.plan.voice {
+            Voice::Classic => self.plan.gate.exit(ended),
+            Voice::Own => self.plan.gate.conclude(ended),
+        })
     }
 
     /// Writes all files of the report, as far as the run has come.
@@ -185,32 +194,13 @@ impl Session {
             .collect();
         files.extend(classic::files(&self.results, &classic_order));
         for file in files {
-            write_whole(&self.plan.out.join(&file.name), &file.contents)?;
+            output::write_whole(&self.plan.out.join(&file.name), &file.contents)?;
         }
         Ok(())
     }
 
     fn cases(&self) -> Vec<Case> {
         self.plan.cases.iter().map(|case| Case::clone(case)).collect()
-    }
-
-    fn exit(&self, interrupted: bool) -> Exit {
-        if interrupted {
-            return Exit::Interrupted;
-        }
-        let deviates = self.results.peers().iter().any(|peer| {
-            self.results.records(&peer.peer).any(|(_, record)| {
-                let judged = record.final_attempt();
-                judged.is_some_and(|attempt| attempt.judgement(self.plan.judge).deviates())
-            })
-        });
-        if deviates {
-            Exit::Deviates
-        } else if !self.incomplete.is_empty() || self.results.peers().is_empty() {
-            Exit::NotCarriedOut
-        } else {
-            Exit::AsExpected
-        }
     }
 
     fn cases_for(&self, agent: Option<&str>) -> Vec<Arc<Case>> {
@@ -332,19 +322,11 @@ impl Session {
 
 /// Whether a case is not for an agent.
 pub(crate) fn is_excluded(excluded: &[(String, Vec<String>)], agent: &str, case: &CaseId) -> bool {
-    use crate::selection::selects_whole;
+    use wsproof_engine::pattern::selects_whole;
     excluded.iter().any(|(agents, cases)| {
         selects_whole(agents, agent)
             && cases.iter().any(|pattern| selects_whole(pattern, case.as_str()))
     })
-}
-
-/// Writes a file that is either there whole or not at all.
-fn write_whole(path: &Path, contents: &[u8]) -> Result<(), Error> {
-    let fault = |error| Error::failed(format!("write {}", path.display()), error);
-    let partial = path.with_extension("partial");
-    fs::write(&partial, contents).map_err(fault)?;
-    fs::rename(&partial, path).map_err(fault)
 }
 
 /// Tells the user about one peer.

@@ -12,13 +12,16 @@ use crate::{
     echo::{end_signal, fault, leave_at_once, server_config},
     exit::{Error, Exit},
     output,
-    selection::select_known,
+    selection::select_for,
     session::{NamedPeer, Plan, Session, Voice, seed_from_clock},
     url::WsUrl,
 };
 
 pub(crate) async fn run(args: TestArgs) -> Result<Exit, Error> {
-    let cases = select_known(wsproof_cases::catalogue(), &args.run.cases, &args.run.exclude)?;
+    let catalogue = wsproof_cases::catalogue();
+    let Some((cases, gate)) = select_for(catalogue, &args.run)? else {
+        return Ok(Exit::AsExpected);
+    };
     let mut urls = Vec::new();
     for text in &args.urls {
         urls.push(WsUrl::parse(text).map_err(Error::usage)?);
@@ -38,6 +41,7 @@ pub(crate) async fn run(args: TestArgs) -> Result<Exit, Error> {
         limits: if args.no_deadline { Limits::Off } else { Limits::Scaled(args.run.time_scale) },
         seed: args.run.seed.unwrap_or_else(seed_from_clock),
         excluded: Vec::new(),
+        gate,
     };
     let mut session = Session::start(plan, cancel.clone())?;
     watch_for_interrupt(cancel.clone());

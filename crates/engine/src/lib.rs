@@ -19,6 +19,7 @@ mod negotiation;
 mod opening;
 mod outcome;
 mod outgoing;
+pub mod pattern;
 mod payload;
 mod request;
 mod run;

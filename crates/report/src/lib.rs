@@ -4,16 +4,26 @@
 //! read back, and the renderers turn it into files and text. Nothing here does I/O or looks at a
 //! clock: times come with the data, files leave as names and octets.
 
+pub mod badge;
+pub mod baseline;
 pub mod classic;
 pub mod contract;
+pub mod gate;
+pub mod github;
 pub mod html;
+pub mod junit;
+pub mod markdown;
 mod names;
 mod refusals;
+mod replay;
 mod results;
 pub mod summary;
+pub mod tap;
 mod words;
 
+pub use baseline::Baseline;
 pub use contract::{JudgeKind, Line};
+pub use gate::Gate;
 pub use results::{Counts, Missing, ParseError, Record, Results};
 pub use summary::text_summary;
 

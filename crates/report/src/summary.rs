@@ -2,19 +2,27 @@
 //!
 //! The text comes in pieces that say what they are, so that a terminal can give them colours.
 
-use wsproof_engine::Case;
+use jiff::Timestamp;
+use wsproof_engine::{CaseId, Judgement};
 
 use crate::{
-    JudgeKind, Record, Results,
+    Counts, Gate, JudgeKind, Record, Results,
+    baseline::UNEXPLAINED,
     contract::Confirmation,
+    gate::{FindingKind, Standing},
     refusals::{Refusals, hint, status_line},
+    replay,
     words::{
         differs, headline, judge_name, number, other, reason, verdict, visible, visible_octets,
     },
 };
 
-/// More deviations than this are counted.
-const MAX_SHOWN: usize = 20;
+/// More causes than this are counted.
+const MAX_CAUSES: usize = 5;
+/// More peers than this get a line each.
+const MAX_PEERS: usize = 5;
+/// More unstable cases than this are counted.
+const MAX_UNSTABLE: usize = 10;
 /// Octets of a refusal's body that are shown.
 const MAX_BODY: usize = 280;
 const COLUMNS: usize = 80;
@@ -45,28 +53,54 @@ pub enum Mark {
     Warn,
 }
 
+/// What is said after the peers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ending<'a> {
+    /// Where the report lies.
+    pub report: &'a str,
+    /// The exit code.
+    pub exit: u8,
+}
+
 /// Renders the summary as text alone.
-pub fn text_summary(results: &Results, cases: &[Case], judge: JudgeKind) -> String {
-    spans(results, cases, judge).into_iter().map(|span| span.text).collect()
+pub fn text_summary(gate: &Gate<'_>, ending: Option<Ending<'_>>) -> String {
+    spans(gate, ending).into_iter().map(|span| span.text).collect()
 }
 
 /// Renders the summary in pieces.
-pub fn spans(results: &Results, cases: &[Case], judge: JudgeKind) -> Vec<Span> {
+pub fn spans(gate: &Gate<'_>, ending: Option<Ending<'_>>) -> Vec<Span> {
     let mut out = Out(Vec::new());
-    for (index, peer) in results.peers().iter().enumerate() {
+    let results = gate.question.results;
+    let peers = results.peers();
+    for (index, peer) in peers.iter().enumerate() {
+        if peers.len() > MAX_PEERS {
+            peer_line(&mut out, gate, &peer.peer);
+            continue;
+        }
         if index > 0 {
             out.add(Mark::Plain, "\n");
         }
         let name = cut(&visible(&peer.peer), COLUMNS);
-        let room = COLUMNS.saturating_sub(name.chars().count() + 2);
+        let mut room = COLUMNS.saturating_sub(name.chars().count());
         out.add(Mark::Heading, name);
-        let url = visible(&peer.url);
-        let fits = !url.is_empty() && url.chars().count() <= room;
-        out.add(Mark::Muted, if fits { format!("  {url}\n") } else { "\n".to_owned() });
-        peer_summary(&mut out, results, cases, judge, &peer.peer);
+        let total = number(results.counts(&peer.peer, gate.question.judge).total, "case");
+        let time = elapsed(results).filter(|_| peers.len() == 1);
+        let time = time.map(|time| format!("{total} in {time}")).unwrap_or_default();
+        for part in [&visible(&peer.url), &time] {
+            let width = part.chars().count() + 2;
+            if width > 2 && width <= room {
+                room -= width;
+                out.add(Mark::Muted, format!("  {part}"));
+            }
+        }
+        out.add(Mark::Plain, "\n");
+        peer_summary(&mut out, gate, &peer.peer);
     }
     for note in results.notes().iter().filter(|note| note.peer.is_none()) {
         out.paragraph(Mark::Warn, "note      ", &visible(&note.text));
+    }
+    if let Some(ending) = ending {
+        end(&mut out, gate, ending);
     }
     out.0
 }
@@ -88,16 +122,32 @@ impl Out {
     }
 }
 
-fn peer_summary(out: &mut Out, results: &Results, cases: &[Case], judge: JudgeKind, peer: &str) {
-    let counts = results.counts(peer, judge);
-    let mark = match (counts.total, counts.deviating) {
+/// One of many peers: a line.
+fn peer_line(out: &mut Out, gate: &Gate<'_>, peer: &str) {
+    const NAME: usize = 28;
+    let results = gate.question.results;
+    let counts = results.counts(peer, gate.question.judge);
+    let headline = headline(results, peer, counts);
+    out.add(Mark::Heading, format!("{:NAME$}  ", cut(&visible(peer), NAME)));
+    let text = cut(headline.trim_start_matches("– "), COLUMNS - NAME - 2);
+    out.add(mark_of(results, peer, counts), format!("{text}\n"));
+}
+
+fn mark_of(results: &Results, peer: &str, counts: Counts) -> Mark {
+    match (counts.total, counts.deviating) {
         (0, _) => Mark::Warn,
         (_, 0) if !results.missing(peer).is_empty() => Mark::Warn,
         (_, 0) => Mark::Pass,
         _ => Mark::Fail,
-    };
+    }
+}
+
+fn peer_summary(out: &mut Out, gate: &Gate<'_>, peer: &str) {
+    let (results, judge) = (gate.question.results, gate.question.judge);
+    let counts = results.counts(peer, judge);
     let headline = headline(results, peer, counts);
-    out.add(mark, format!("{}\n", headline.trim_start_matches("– ")));
+    let headline = headline.trim_start_matches("– ");
+    out.add(mark_of(results, peer, counts), format!("{headline}\n"));
     let totals = [
         (counts.failed, "failed"),
         (counts.close_only, "closed wrongly"),
@@ -120,7 +170,7 @@ fn peer_summary(out: &mut Out, results: &Results, cases: &[Case], judge: JudgeKi
     if counts.deviating > 0 && refusals.every().is_some() {
         answers(out, &refusals);
     } else {
-        deviations(out, results, cases, judge, peer);
+        causes(out, gate, peer);
     }
     unstable(out, results, judge, peer);
     let records = || results.records(peer).map(|(_, record)| record);
@@ -160,42 +210,180 @@ fn answers(out: &mut Out, refusals: &Refusals<'_>) {
     out.add(Mark::Plain, "\n");
 }
 
-fn deviations(out: &mut Out, results: &Results, cases: &[Case], judge: JudgeKind, peer: &str) {
-    let mut found = Vec::new();
-    for (id, record) in results.records(peer) {
-        let Some(attempt) = record.final_attempt() else { continue };
-        let judgement = attempt.judgement(judge);
-        if judgement.deviates() {
-            let title = cases.iter().find(|case| case.id == *id).map(|case| case.title.as_str());
-            // A reason that says nothing leaves the title.
-            let reason = reason(judgement);
-            let reason =
-                if reason.is_empty() { title.unwrap_or_default().to_owned() } else { reason };
-            found.push((visible(id.as_str()), visible(&reason)));
+/// Cases that fail in the same way.
+struct Cause {
+    known: bool,
+    cases: Vec<CaseId>,
+    reason: String,
+    tags: Vec<String>,
+    /// What the baseline says about it, if a person wrote that.
+    why: Vec<String>,
+}
+
+/// What fails, what is new first. Cases with the same reason are one cause.
+fn causes(out: &mut Out, gate: &Gate<'_>, peer: &str) {
+    let mut causes: Vec<Cause> = Vec::new();
+    for (id, standing) in gate.cases_of(peer) {
+        let Some(attempt) = gate.question.results.final_attempt(peer, &id) else { continue };
+        let judgement = attempt.judgement(gate.question.judge);
+        let found = match standing {
+            Standing::Found(finding) => {
+                matches!(finding.kind, FindingKind::New | FindingKind::Changed)
+            }
+            _ => false,
+        };
+        if !found && !judgement.deviates() {
+            continue;
         }
+        let known = matches!(standing, Standing::Known(_));
+        // A reason that says nothing leaves the title.
+        let said = visible(&reason(judgement));
+        let reason = if said.is_empty() { visible(gate.title(&id)) } else { said };
+        let same = |cause: &&mut Cause| cause.known == known && cause.reason == reason;
+        if let Some(cause) = causes.iter_mut().find(same) {
+            cause.cases.push(id);
+            continue;
+        }
+        let tags = tags(gate, &id, standing, judgement, &reason);
+        let why = match standing {
+            Standing::Known(why) if !why.starts_with(UNEXPLAINED) => vec![visible(why)],
+            _ => Vec::new(),
+        };
+        causes.push(Cause { known, cases: vec![id], reason, tags, why });
     }
-    if found.is_empty() {
+    if causes.is_empty() {
         return;
     }
-    let width = found.iter().take(MAX_SHOWN).map(|(id, _)| id.chars().count()).max();
-    let width = width.unwrap_or_default().min(16);
+    causes.sort_by_key(|cause| cause.known);
     out.add(Mark::Plain, "\n");
-    for (id, reason) in found.iter().take(MAX_SHOWN) {
-        let lead = format!("  FAIL {id:width$}  ");
+    let ids = causes.iter().take(MAX_CAUSES).map(|cause| cause.cases[0].as_str().chars().count());
+    let width = ids.max().unwrap_or_default().min(16);
+    for cause in causes.iter().take(MAX_CAUSES) {
+        let lead = format!("  FAIL {:width$}  ", visible(cause.cases[0].as_str()));
+        let indent = " ".repeat(lead.chars().count());
         let room = COLUMNS.saturating_sub(lead.chars().count()).max(8);
         out.add(Mark::Fail, lead);
-        out.add(Mark::Plain, format!("{}\n", cut(reason, room)));
+        out.add(Mark::Plain, format!("{}\n", cut(&cause.reason, room)));
+        // What was expected and what came, octet by octet, belongs here.
+        let tags = [&cause.tags[..], &also(&cause.cases[1..]), &cause.why].concat();
+        if !tags.is_empty() {
+            out.add(Mark::Muted, format!("{indent}{}\n", cut(&tags.join("  "), room)));
+        }
     }
-    if let Some(more) = found.len().checked_sub(MAX_SHOWN).filter(|more| *more > 0) {
-        out.add(Mark::Fail, format!("  and {more} more\n"));
+    if let Some(rest) = causes.get(MAX_CAUSES..).filter(|rest| !rest.is_empty()) {
+        let more = number(rest.len(), "more cause");
+        let of = number(rest.iter().map(|cause| cause.cases.len()).sum(), "case");
+        out.add(Mark::Fail, format!("  and {more} ({of}): see the report\n"));
     }
     out.add(Mark::Plain, "\n");
+}
+
+/// What is to be known about a failure at a glance: its place in the baseline, and the rule.
+fn tags(
+    gate: &Gate<'_>,
+    id: &CaseId,
+    standing: Standing<'_>,
+    judgement: &Judgement,
+    reason: &str,
+) -> Vec<String> {
+    let mut tags = Vec::new();
+    match standing {
+        Standing::Known(_) => tags.push("known".to_owned()),
+        Standing::Found(_) if gate.question.baseline.is_some() => tags.push("NEW".to_owned()),
+        _ => {}
+    }
+    if !judgement.deviates() {
+        tags.push(verdict(judgement).to_owned());
+    }
+    let case = gate.question.cases.iter().find(|case| case.id == *id);
+    if let Some(cite) = case.and_then(|case| case.cites.first()).filter(|_| !reason.contains("RFC"))
+    {
+        tags.push(format!("RFC {}, {}", cite.spec.number(), cite.section));
+    }
+    tags
+}
+
+/// The other cases of a cause; ids are never cut.
+fn also(cases: &[CaseId]) -> Vec<String> {
+    const SHOWN: usize = 5;
+    let ids: Vec<_> = cases.iter().take(SHOWN).map(|id| visible(id.as_str())).collect();
+    match cases.len() {
+        0 => Vec::new(),
+        n if n > SHOWN => vec![format!("also {} and {} more", ids.join(" "), n - SHOWN)],
+        _ => vec![format!("also {}", ids.join(" "))],
+    }
+}
+
+/// What holds for the run as a whole.
+fn end(out: &mut Out, gate: &Gate<'_>, ending: Ending<'_>) {
+    if gate.question.baseline.is_some() {
+        let count = |kind| gate.count(kind);
+        let mut parts = vec![
+            format!("{} new", count(FindingKind::New)),
+            format!("{} known", gate.known()),
+            format!("{} stale", count(FindingKind::Stale)),
+        ];
+        let others = [
+            (count(FindingKind::Changed), "changed"),
+            (count(FindingKind::Passes), "passing unexpectedly"),
+            (count(FindingKind::Missing), "missing"),
+            (gate.unexplained(), "without a reason of yours"),
+        ];
+        let others = others.iter().filter(|(n, _)| *n > 0);
+        parts.extend(others.map(|(n, what)| format!("{n} {what}")));
+        out.paragraph(Mark::Plain, "baseline  ", &parts.join(", "));
+    }
+    // New failures stand above.
+    let others = gate.findings().iter().filter(|finding| finding.kind != FindingKind::New);
+    let others: Vec<_> = others.collect();
+    for finding in others.iter().take(MAX_CAUSES) {
+        let of = if finding.case.is_empty() { &finding.peer } else { &finding.case };
+        let text = format!("{} {of}: {}", finding.kind.word(), finding.sentence());
+        out.paragraph(Mark::Warn, "          ", &text);
+    }
+    if let Some(more) = others.len().checked_sub(MAX_CAUSES).filter(|more| *more > 0) {
+        out.paragraph(Mark::Warn, "          ", &format!("and {more} more (--junit has them all)"));
+    }
+    out.add(Mark::Plain, format!("report    {}\n", visible(ending.report)));
+    if let Some(command) = replayed(gate) {
+        out.add(Mark::Plain, format!("replay    {command}\n"));
+    }
+    out.add(Mark::Plain, format!("exit {}\n", ending.exit));
+}
+
+/// The command for the first case that is not as expected, else for one that fails as expected.
+fn replayed(gate: &Gate<'_>) -> Option<String> {
+    let results = gate.question.results;
+    let judge = gate.question.judge;
+    let cases = results.peers().iter().flat_map(|peer| {
+        gate.cases_of(&peer.peer).into_iter().map(|(id, standing)| (&*peer.peer, id, standing))
+    });
+    let judged = cases.filter_map(|(peer, id, standing)| {
+        let attempt = results.final_attempt(peer, &id)?;
+        let rank = match standing {
+            Standing::Found(finding) => finding.kind as u8,
+            _ if attempt.judgement(judge).deviates() => u8::MAX,
+            _ => return None,
+        };
+        Some((rank, peer, id))
+    });
+    // Of equals the first.
+    let first = judged.min_by_key(|(rank, ..)| *rank)?;
+    replay::command(results, first.1, first.2.as_str())
+}
+
+/// How long a run took.
+fn elapsed(results: &Results) -> Option<String> {
+    let began: Timestamp = results.run()?.started.parse().ok()?;
+    let ended: Timestamp = results.end()?.ended.parse().ok()?;
+    let seconds = ended.duration_since(began).as_secs_f64();
+    (seconds >= 0.0).then(|| format!("{seconds:.1} s"))
 }
 
 fn unstable(out: &mut Out, results: &Results, judge: JudgeKind, peer: &str) {
     let unstable = results.records(peer).filter(|(_, record)| record.is_unstable());
     for (index, (id, record)) in unstable.enumerate() {
-        if index == MAX_SHOWN {
+        if index == MAX_UNSTABLE {
             return out.add(Mark::Warn, "          and more\n");
         }
         let words: Vec<_> = record

@@ -67,14 +67,16 @@ impl Tone {
 pub(crate) fn verdict(judgement: &Judgement) -> &'static str {
     match (judgement.behavior, judgement.close) {
         (Behavior::Failed, _) => "failed",
-        (Behavior::Informational, _) => "informational",
-        (Behavior::Unimplemented, _) => "unimplemented",
+        (Behavior::Informational, _) if !judgement.deviates() => "informational",
+        (Behavior::Unimplemented, _) if !judgement.deviates() => "unimplemented",
         (_, CloseBehavior::Failed) => "close failed",
         (_, CloseBehavior::Unclean) => "close unclean",
         (_, CloseBehavior::WrongCode) => "wrong close code",
         (Behavior::NonStrict, _) => "non-strict",
         (Behavior::Ok, CloseBehavior::FailedByClient) => "TCP left open",
         (Behavior::Ok, CloseBehavior::Ok | CloseBehavior::Informational) => "passed",
+        // A closing that deviates is none of the three that are left.
+        (Behavior::Informational | Behavior::Unimplemented, _) => "failed",
     }
 }
 
@@ -101,9 +103,10 @@ pub(crate) const fn close_words(close: CloseBehavior) -> &'static str {
     }
 }
 
-/// Why a case deviates: the reason of the half that does.
+/// Why a case is not as it should be: the reason of the half that is not.
 pub(crate) fn reason(judgement: &Judgement) -> String {
-    if judgement.behavior == Behavior::Failed || !judgement.deviates() {
+    let of_close = judgement.behavior == Behavior::Ok && judgement.close != CloseBehavior::Ok;
+    if judgement.behavior == Behavior::Failed || !(judgement.deviates() || of_close) {
         judgement.reason.clone()
     } else {
         format!("close: {}", judgement.close_reason)

@@ -13,7 +13,7 @@ use super::{Args, UserAgent, pattern};
 use crate::{
     echo::fault,
     exit::{Error, Exit},
-    output,
+    gate, output,
     session::{NamedPeer, Plan, Session, Voice, seed_from_clock},
     test::watch_for_interrupt,
     url::WsUrl,
@@ -50,6 +50,7 @@ pub(super) async fn run(args: &Args) -> Result<Exit, Error> {
         limits: Limits::default(),
         seed: seed_from_clock(),
         excluded,
+        gate: gate::Setup::default(),
     };
     let mut session = Session::start(plan, cancel.clone())?;
     watch_for_interrupt(cancel);

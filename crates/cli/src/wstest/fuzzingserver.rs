@@ -12,6 +12,7 @@ use super::{Args, CLASSIC_AGENT, UserAgent, fuzzingclient, server};
 use crate::{
     echo,
     exit::{Error, Exit},
+    gate,
     listen::{self, Serving},
     output,
     session::{Plan, Voice, seed_from_clock},
@@ -46,6 +47,7 @@ pub(super) async fn run(args: &Args) -> Result<Exit, Error> {
         limits: Limits::default(),
         seed: seed_from_clock(),
         excluded,
+        gate: gate::Setup::default(),
     };
     let port = url.address.port;
     let classic = args.user_agent == Some(UserAgent::Classic);

@@ -15,6 +15,7 @@ use super::{
 use crate::{
     JudgeKind, Record,
     contract::{Attempt, Confirmation, PeerInfo},
+    replay,
     words::{
         Tone, behavior_words, bounded, close_words, differs, judge_name, number, other, utc,
         visible,
@@ -121,7 +122,7 @@ impl CasePage {
             expectation: case.map(Case::expectation).unwrap_or_default(),
             cites: cites.map(|cite| Cite::from(*cite)).collect(),
             location: case.map(location).unwrap_or_default(),
-            again: again(view, peer, id),
+            again: replay::command(view.results, &peer.peer, id.as_str()).unwrap_or_default(),
             remarks: remarks(case, record, attempt),
             judge: judge_name(view.judge),
             differs: differs(attempt),
@@ -152,24 +153,6 @@ fn location(case: &Case) -> String {
     let file = case.location.file;
     let from = file.rfind("crates/").unwrap_or_default();
     format!("{}:{}", &file[from..], case.location.line)
-}
-
-/// The command that runs the case again with the same masks and keys.
-fn again(view: &View<'_>, peer: &PeerInfo, id: &CaseId) -> String {
-    // Only what no shell reads in another way.
-    let plain = |text: &str| {
-        let fits = |c: char| c.is_ascii_alphanumeric() || "-._~:/@%+,=[]".contains(c);
-        !text.is_empty() && text.chars().all(fits)
-    };
-    let Some(run) = view.results.run() else { return String::new() };
-    // A server that the tester started has gone, and its port with it.
-    let was_there = run.command.contains(&peer.url)
-        || run.command.first().is_some_and(|name| name.contains("wstest"));
-    if was_there && plain(&peer.url) && plain(id.as_str()) {
-        format!("wsproof test --cases {id} --seed {} {}", run.seed, peer.url)
-    } else {
-        String::new()
-    }
 }
 
 fn remarks(case: Option<&Case>, record: &Record, attempt: &Attempt) -> Vec<String> {

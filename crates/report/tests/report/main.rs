@@ -2,7 +2,9 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests are not seen as tests")]
 
+mod baseline;
 mod classic;
+mod exports;
 mod html;
 mod results;
 mod sample;

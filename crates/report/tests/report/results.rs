@@ -7,7 +7,7 @@ use wsproof_report::{
     contract::{Confirmation, End, Excluded, JudgeKind as Judge},
 };
 
-use crate::sample::{HOSTILE, bad, bad_lines, both, catalogue, good, good_lines};
+use crate::sample::{HOSTILE, bad, bad_lines, both, catalogue, gate, good, good_lines};
 
 fn text(lines: &[Line]) -> String {
     lines.iter().map(|line| line.to_json() + "\n").collect()
@@ -114,7 +114,7 @@ proptest! {
             let cases = catalogue();
             wsproof_report::classic::files(&results, &cases);
             wsproof_report::html::files(&results, &cases, JudgeKind::Rfc, |_| None);
-            wsproof_report::text_summary(&results, &cases, JudgeKind::Classic);
+            wsproof_report::text_summary(&gate(&results, None), None);
         }
     }
 

@@ -1,6 +1,9 @@
 //! Fixed results: a few cases, really carried out in virtual time with scripted peers.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, LazyLock},
+    time::Duration,
+};
 
 use wsproof_engine::{
     Basis, Case, Class,
@@ -11,8 +14,9 @@ use wsproof_engine::{
 };
 use wsproof_proto::{Role, handshake::accept_for};
 use wsproof_report::{
-    JudgeKind, Line, Results,
+    Baseline, Gate, JudgeKind, Line, Results,
     contract::{Attempt, Confirmation, End, FORMAT, Machine, Note, PeerInfo, RunInfo, Verdict},
+    gate::{FailOn, Question, Scope},
 };
 
 /// An agent that tries to break every format.
@@ -255,6 +259,20 @@ pub(crate) fn bad() -> Results {
 
 pub(crate) fn both() -> Results {
     results(good_lines("AB-SUT").into_iter().chain(bad_lines(HOSTILE)))
+}
+
+/// The answer to the usual question, or to that of a baseline.
+pub(crate) fn gate<'a>(results: &'a Results, baseline: Option<&'a Baseline>) -> Gate<'a> {
+    static CASES: LazyLock<Vec<Case>> = LazyLock::new(catalogue);
+    static FAIL_ON: LazyLock<FailOn> = LazyLock::new(FailOn::default);
+    Gate::new(Question {
+        results,
+        cases: &CASES,
+        judge: JudgeKind::Rfc,
+        fail_on: &FAIL_ON,
+        baseline,
+        scope: Scope::Whole,
+    })
 }
 
 #[test]

@@ -1,17 +1,26 @@
 //! The summary in the terminal.
 
-use wsproof_report::{JudgeKind, Line, Results, contract::End, text_summary};
+use wsproof_report::{
+    Baseline, Line, Results,
+    contract::{End, PeerInfo},
+    summary::Ending,
+    text_summary,
+};
 
-use crate::sample::{Act, attempt, bad, both, carry_out, catalogue, good, good_lines, results};
+use crate::sample::{
+    Act, attempt, bad, both, carry_out, catalogue, gate, good, good_lines, results,
+};
+
+const ENDING: Ending<'_> = Ending { report: "wsproof-report/index.html", exit: 1 };
 
 fn check(results: &Results, expected: &str) {
-    let text = text_summary(results, &catalogue(), JudgeKind::Rfc);
+    let text = text_summary(&gate(results, None), None);
     assert_eq!(text, expected);
 }
 
 #[test]
 fn all_is_well() {
-    check(&good(), "AB-SUT\nconforms in 5 cases\n5 passed\n");
+    check(&good(), "AB-SUT  5 cases in 5.2 s\nconforms in 5 cases\n5 passed\n");
     check(&Results::default(), "");
 }
 
@@ -20,12 +29,13 @@ fn deviations_come_with_their_reasons() {
     check(
         &bad(),
         "\
-<script>alert('x')</script> \"FAILED\" <U+202E><U+001B>[31m|😀
+<script>alert('x')</script> \"FAILED\" <U+202E><U+001B>[31m|😀  4 cases in 5.2 s
 deviates in 2 of 4 cases; 1 without a result
 2 failed, 2 passed, 1 unstable, 1 without result
 
   FAIL 2.3     the peer sent a reserved bit without an extension that gives ..
   FAIL HS.1.1  the opening handshake was answered with status 403
+               RFC 6455, 4.2.1
 
 unstable  6.4.1 wrong close code beside other cases, passed alone (attempt 2
           counts)
@@ -81,8 +91,57 @@ fn it_fits_the_screen() {
         case.id = wsproof_engine::CaseId::new(format!("1.9.{number}"));
         results.push(attempt("AB-SUT", &case, 1, carry_out(&case, None, &[])));
     }
-    let text = text_summary(&results, &catalogue(), JudgeKind::Rfc);
-    assert!(text.contains("and 80 more"));
+    let text = text_summary(&gate(&results, None), Some(ENDING));
+    assert!(text.contains("also 1.9.1 1.9.2 1.9.3 1.9.4 1.9.5 and 94 more"), "{text}");
     assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
     assert!(text.lines().count() < 50);
+}
+
+#[test]
+fn a_baseline_tells_new_from_known() {
+    let baseline = r#"{ "peers": { "<script>*": { "cases": ["*"], "expect": {
+        "2.3": { "grade": "failed", "why": "a proxy in between sets RSV1" },
+        "1.1.2": { "grade": ["failed", "non-strict"], "why": "once upon a time" },
+        "9.2.*": { "grade": "non-strict", "why": "slow" }
+    } } } }"#;
+    let baseline = Baseline::parse(baseline).unwrap();
+    let text = text_summary(&gate(&bad(), Some(&baseline)), Some(ENDING));
+    let (_, after) = text.split_once("1 unstable, 1 without result\n").unwrap();
+    assert_eq!(
+        after,
+        "
+  FAIL HS.1.1  the opening handshake was answered with status 403
+               NEW  RFC 6455, 4.2.1
+  FAIL 2.3     the peer sent a reserved bit without an extension that gives ..
+               known  a proxy in between sets RSV1
+
+unstable  6.4.1 wrong close code beside other cases, passed alone (attempt 2
+          counts)
+note      The peer got slower, so cases ran alone.
+baseline  1 new, 1 known, 1 stale, 1 passing unexpectedly, 1 missing
+          unexpected pass 1.1.2: passed where row `1.1.2` expects failed or
+          non-strict; remove the row, or narrow it; if it comes and goes, expect
+          both
+          missing 9.1.1: 1 case without a result (peer unreachable): 9.1.1; find
+          out why the peer was gone, and run again
+          stale row 9.2.*: row `9.2.*` decides nothing: no case of the peer, or
+          more exact rows speak for all of them; correct its pattern or remove
+          it
+report    wsproof-report/index.html
+exit 1
+"
+    );
+}
+
+#[test]
+fn many_peers_get_a_line_each() {
+    let mut all = good();
+    for number in 0..30 {
+        let peer = format!("agent with a rather long name/{number}");
+        all.push(Line::Peer(PeerInfo { peer, url: String::new() }));
+    }
+    let text = text_summary(&gate(&all, None), Some(ENDING));
+    assert!(text.starts_with("AB-SUT                        conforms in 5 cases\n"), "{text}");
+    assert!(text.contains("\nagent with a rather long ..   has no results\n"), "{text}");
+    assert_eq!(text.lines().count(), 31 + 2);
 }

@@ -1,0 +1,57 @@
+//! Results of earlier runs.
+
+use std::{
+    collections::BTreeSet,
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+use wsproof_engine::{Case, CaseId};
+use wsproof_report::{JudgeKind, Results, gate::FailOn};
+
+use crate::{args::RunArgs, exit::Error};
+
+/// The results in a report's folder.
+pub(crate) fn path_in(out: &Path) -> PathBuf {
+    out.join("results.jsonl")
+}
+
+/// Reads a `results.jsonl`, or that of a folder.
+pub(crate) fn read(path: &Path) -> Result<Results, Error> {
+    let path = if path.is_dir() { path_in(path) } else { path.to_owned() };
+    let octets = fs::read(&path)
+        .map_err(|error| Error::usage(format!("read the results {}: {error}", path.display())))?;
+    Results::parse(octets).map_err(|error| Error::usage(format!("{}: {error}", path.display())))
+}
+
+/// Leaves the cases that failed or were not judged in the results that lie in the report's folder.
+pub(crate) fn last_failed(
+    mut cases: Vec<Case>,
+    run: &RunArgs,
+    fail_on: &FailOn,
+) -> Result<Vec<Case>, Error> {
+    let path = path_in(&run.out);
+    if matches!(fs::metadata(&path), Err(error) if error.kind() == io::ErrorKind::NotFound) {
+        return Err(Error::usage(format!(
+            "--last-failed: there is no {}; run without it first, or name the report's folder \
+             with --out",
+            path.display()
+        )));
+    }
+    let again = again(&read(&path)?, run.judge.into(), fail_on);
+    cases.retain(|case| again.contains(&case.id));
+    Ok(cases)
+}
+
+fn again(results: &Results, judge: JudgeKind, fail_on: &FailOn) -> BTreeSet<CaseId> {
+    let peers = results.peers().iter().flat_map(|peer| {
+        let records = results.records(&peer.peer);
+        let failed = records.filter(move |(_, record)| {
+            let attempt = record.final_attempt();
+            attempt.is_none_or(|a| fail_on.minds(record, a.judgement(judge)))
+        });
+        failed.map(|(id, _)| id).chain(results.missing(&peer.peer)).cloned()
+    });
+    let peers: BTreeSet<_> = peers.collect();
+    if results.peers().is_empty() { results.cases().into_iter().collect() } else { peers }
+}
