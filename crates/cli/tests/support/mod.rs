@@ -65,13 +65,19 @@ pub(crate) async fn echo(stream: TcpStream) {
 
 /// Runs the binary with a clean environment, in `dir`.
 pub(crate) fn wsproof(dir: &Path, args: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_wsproof"))
-        .args(args)
-        .current_dir(dir)
-        .env_remove("WSPROOF_JOBS")
-        .env_remove("WSPROOF_STRICT_EXIT")
-        .output()
-        .expect("the binary runs")
+    wsproof_with(dir, args, &[])
+}
+
+/// As [`wsproof`], with these variables.
+pub(crate) fn wsproof_with(dir: &Path, args: &[&str], env: &[(&str, &str)]) -> Output {
+    // What a CI system sets around the tests is not meant for the binary in them.
+    const FOREIGN: [&str; 4] =
+        ["GITHUB_ACTIONS", "GITHUB_STEP_SUMMARY", "WSPROOF_JOBS", "WSPROOF_STRICT_EXIT"];
+    let mut command = Command::new(env!("CARGO_BIN_EXE_wsproof"));
+    for name in FOREIGN {
+        command.env_remove(name);
+    }
+    command.args(args).current_dir(dir).envs(env.iter().copied()).output().expect("the binary runs")
 }
 
 /// Tests `url` with `cases` into `dir/out`; returns the exit code and what was printed.
