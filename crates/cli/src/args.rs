@@ -5,6 +5,8 @@ use std::{ffi::OsString, net::SocketAddr, path::PathBuf};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use wsproof_report::JudgeKind;
 
+use crate::partition::Partition;
+
 /// Proves a WebSocket implementation on the wire.
 #[derive(Debug, Parser)]
 #[command(name = "wsproof", version, max_term_width = 100, after_help = EXIT_CODES)]
@@ -25,6 +27,11 @@ pub(crate) enum Command {
     Listen(Box<ListenArgs>),
     /// Run a strict echo server to test clients and suites against
     Echo(EchoArgs),
+    /// Render, merge, compare and check stored results
+    Report {
+        #[command(subcommand)]
+        what: ReportCommand,
+    },
     /// List the cases; with an id, show what is sent and what is accepted
     Cases(CasesArgs),
     #[command(external_subcommand)]
@@ -43,6 +50,11 @@ pub(crate) struct TestArgs {
     /// measured cases overlap too and their times are not comparable
     #[arg(long, value_name = "N", env = "WSPROOF_JOBS", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub(crate) jobs: Option<u16>,
+
+    /// Run one of several parts of the cases: slice:2/4 takes turns, hash:2/4 goes by id, auto asks
+    /// the CI system; the seed is then 1 unless given
+    #[arg(long, help_heading = CI, value_name = "PART")]
+    pub(crate) partition: Option<Partition>,
 
     /// Name of the server in the report [default: its Server header, else its address]
     #[arg(long, value_name = "NAME")]
@@ -115,33 +127,127 @@ pub(crate) struct RunArgs {
     pub(crate) gate: GateArgs,
 }
 
+const CI: &str = "For CI";
+
 /// What a run is compared with, and what CI gets to read.
 #[derive(Debug, Clone, Default, Args)]
-#[command(next_help_heading = "For CI")]
 pub(crate) struct GateArgs {
-    /// What is expected of each peer, with reasons; reality must equal it
-    #[arg(long, value_name = "FILE")]
-    pub(crate) baseline: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) expect: ExpectArgs,
 
     /// Make the baseline equal to this run; reasons and comments stay
-    #[arg(long, requires = "baseline")]
+    #[arg(long, help_heading = CI, requires = "baseline")]
     pub(crate) update_baseline: bool,
 
-    /// What fails the run beside deviations, or `never`; several are separated by commas
-    #[arg(long, value_name = "WHAT", value_delimiter = ',')]
-    pub(crate) fail_on: Vec<FailOnName>,
-
     // Backticks, which clippy wants here, would be seen in the help.
-    #[arg(long, value_name = "FILE", help = "Write JUnit XML")]
+    #[arg(long, help_heading = CI, value_name = "FILE", help = "Write JUnit XML")]
     pub(crate) junit: Option<PathBuf>,
 
     /// Write TAP, version 14
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, help_heading = CI, value_name = "FILE")]
     pub(crate) tap: Option<PathBuf>,
 
     /// Write a badge, SVG
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, help_heading = CI, value_name = "FILE")]
     pub(crate) badge: Option<PathBuf>,
+}
+
+/// What a run is compared with.
+#[derive(Debug, Clone, Default, Args)]
+pub(crate) struct ExpectArgs {
+    /// What is expected of each peer, with reasons; reality must equal it
+    #[arg(long, help_heading = CI, value_name = "FILE")]
+    pub(crate) baseline: Option<PathBuf>,
+
+    /// What fails the run beside deviations, or `never`; several are separated by commas
+    #[arg(long, help_heading = CI, value_name = "WHAT", value_delimiter = ',')]
+    pub(crate) fail_on: Vec<FailOnName>,
+}
+
+/// What `wsproof report` does.
+#[derive(Debug, Subcommand)]
+pub(crate) enum ReportCommand {
+    /// Render a badge, SVG
+    Badge(RenderArgs),
+    /// Compare stored results with a baseline; the exit code is that of a run
+    Check(CheckArgs),
+    /// Render the classic JSON files
+    Classic(RenderArgs),
+    /// Say what differs between two runs; 1 if anything got worse
+    Diff(DiffArgs),
+    /// Render the pages
+    Html(RenderArgs),
+    /// Render one JSON document
+    Json(RenderArgs),
+    #[command(about = "Render JUnit XML")]
+    Junit(RenderArgs),
+    /// Render Markdown
+    Markdown(RenderArgs),
+    /// Make one report of the parts of a run that --partition divided
+    Merge(MergeArgs),
+    /// Render TAP, version 14
+    Tap(RenderArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RenderArgs {
+    /// Files `results.jsonl`, or folders that hold one; of an interrupted run as well
+    #[arg(required = true, value_name = "FILE")]
+    pub(crate) files: Vec<PathBuf>,
+
+    /// Folder for what is rendered [default: wsproof-report for files, stdout for text]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+
+    /// Judgement that is shown [default: that of the run]
+    #[arg(long, value_name = "WHOSE")]
+    pub(crate) judge: Option<Judge>,
+
+    #[command(flatten)]
+    pub(crate) expect: ExpectArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CheckArgs {
+    /// Files `results.jsonl`, or folders that hold one
+    #[arg(required = true, value_name = "FILE")]
+    pub(crate) files: Vec<PathBuf>,
+
+    /// Judgement that decides [default: that of the run]
+    #[arg(long, value_name = "WHOSE")]
+    pub(crate) judge: Option<Judge>,
+
+    #[command(flatten)]
+    pub(crate) gate: GateArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct MergeArgs {
+    /// The results of all parts, or folders that hold them
+    #[arg(required = true, value_name = "FILE")]
+    pub(crate) files: Vec<PathBuf>,
+
+    /// Folder for the report
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: PathBuf,
+
+    #[command(flatten)]
+    pub(crate) gate: GateArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DiffArgs {
+    /// Results, or a folder that holds them
+    #[arg(value_name = "BEFORE")]
+    pub(crate) before: PathBuf,
+
+    /// Later results, or a folder that holds them
+    #[arg(value_name = "AFTER")]
+    pub(crate) after: PathBuf,
+
+    /// Judgement that is compared [default: that of the later run]
+    #[arg(long, value_name = "WHOSE")]
+    pub(crate) judge: Option<Judge>,
 }
 
 /// What may fail a run.
@@ -327,15 +433,15 @@ fn agents(text: &str) -> Result<usize, String> {
 
 /// What to say to a command that is none.
 pub(crate) fn unknown_command(name: &str) -> String {
-    const PLANNED: [&str; 9] =
-        ["testee", "doctor", "replay", "report", "fuzz", "load", "completions", "man", "h2"];
+    const PLANNED: [&str; 8] =
+        ["testee", "doctor", "replay", "fuzz", "load", "completions", "man", "h2"];
     if PLANNED.contains(&name) {
         format!(
-            "`wsproof {name}` is not there yet; there are `test`, `listen`, `echo`, `cases` and `wstest`"
+            "`wsproof {name}` is not there yet; there are `test`, `listen`, `echo`, `report`, `cases` and `wstest`"
         )
     } else {
         format!(
-            "`{name}` is no command; there are `test`, `listen`, `echo`, `cases` and `wstest` (see --help)"
+            "`{name}` is no command; there are `test`, `listen`, `echo`, `report`, `cases` and `wstest` (see --help)"
         )
     }
 }

@@ -20,7 +20,7 @@ use wsproof_report::{
 };
 
 use crate::{
-    args::{FailOnName, GateArgs, RunArgs},
+    args::{FailOnName, GateArgs},
     exit::{Error, Exit},
     output,
 };
@@ -49,7 +49,7 @@ struct Expected {
 }
 
 /// What makes a file of a comparison.
-type Render = fn(&Gate<'_>) -> String;
+pub(crate) type Render = fn(&Gate<'_>) -> String;
 
 /// A run that is over.
 #[derive(Debug, Clone, Copy)]
@@ -66,16 +66,20 @@ pub(crate) struct Ended<'a> {
 
 impl Setup {
     /// Reads what the command line names. What is wrong with it is said before anything is run.
-    pub(crate) fn new(run: &RunArgs, catalogue: Vec<Case>, scope: Scope) -> Result<Self, Error> {
-        let args = &run.gate;
+    pub(crate) fn new(
+        args: &GateArgs,
+        judge: JudgeKind,
+        selection: (Vec<String>, Vec<String>),
+        catalogue: Vec<Case>,
+        scope: Scope,
+    ) -> Result<Self, Error> {
         let fail_on = fail_on(args)?;
-        let judge = run.judge.into();
         if args.update_baseline && scope == Scope::Part {
             return Err(Error::usage(
                 "--update-baseline wants a whole run, not --last-failed or --partition",
             ));
         }
-        let baseline = args.baseline.as_ref().map(|path| Expected::read(path, args, judge));
+        let baseline = args.expect.baseline.as_ref().map(|path| Expected::read(path, args, judge));
         let baseline = baseline.transpose()?;
         if let Some(Expected { path, baseline, .. }) = &baseline {
             let fault = |what: String| Error::usage(format!("{}: {what}", path.display()));
@@ -89,13 +93,12 @@ impl Setup {
                 ));
             }
         }
-        let all = if run.cases.is_empty() { vec!["*".to_owned()] } else { run.cases.clone() };
         Ok(Self {
             fail_on,
             baseline,
             update: args.update_baseline,
             files: args.clone(),
-            selection: (all, run.exclude.clone()),
+            selection,
             scope,
             catalogue,
         })
@@ -109,6 +112,12 @@ impl Setup {
     /// How a run went, for an exit code alone.
     pub(crate) fn exit(&self, ended: Ended<'_>) -> Exit {
         exit(&Gate::new(self.question(ended, None)), ended)
+    }
+
+    /// Compares, for a file alone.
+    pub(crate) fn render(&self, ended: Ended<'_>, render: Render) -> String {
+        let baseline = self.baseline.as_ref().map(|expected| &expected.baseline);
+        render(&Gate::new(self.question(ended, baseline)))
     }
 
     /// Compares, writes the wanted files and prints the summary.
@@ -214,7 +223,7 @@ impl Expected {
 
 fn fail_on(args: &GateArgs) -> Result<FailOn, Error> {
     let mut faults = FailOn::default();
-    for name in &args.fail_on {
+    for name in &args.expect.fail_on {
         faults.0.insert(match name {
             FailOnName::Deviation => Fault::Deviation,
             FailOnName::Informational => Fault::Informational,
@@ -222,7 +231,9 @@ fn fail_on(args: &GateArgs) -> Result<FailOn, Error> {
             FailOnName::NonStrict => Fault::NonStrict,
             FailOnName::Unimplemented => Fault::Unimplemented,
             FailOnName::Unstable => Fault::Unstable,
-            FailOnName::Never if args.fail_on.len() > 1 || args.baseline.is_some() => {
+            FailOnName::Never
+                if args.expect.fail_on.len() > 1 || args.expect.baseline.is_some() =>
+            {
                 return Err(Error::usage(
                     "--fail-on never goes with no other value and no --baseline",
                 ));

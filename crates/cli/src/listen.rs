@@ -18,7 +18,7 @@ use crate::{
     echo,
     exit::{Error, Exit},
     output,
-    selection::select_for,
+    selection::{Selected, select_for},
     session::{Plan, Session, Voice, is_excluded, seed_from_clock},
     test::watch_for_interrupt,
 };
@@ -41,7 +41,7 @@ pub(crate) struct Serving {
 pub(crate) async fn run(args: ListenArgs) -> Result<Exit, Error> {
     let run = args.run;
     let catalogue = for_clients(wsproof_cases::catalogue());
-    let Some((cases, gate)) = select_for(catalogue, &run)? else {
+    let Some(Selected { cases, part, gate }) = select_for(catalogue, &run, None)? else {
         return Ok(Exit::AsExpected);
     };
     let plan = Plan {
@@ -53,6 +53,7 @@ pub(crate) async fn run(args: ListenArgs) -> Result<Exit, Error> {
         limits: Limits::Scaled(run.time_scale),
         seed: run.seed.unwrap_or_else(seed_from_clock),
         excluded: Vec::new(),
+        part,
         gate,
     };
     let serving = Serving {

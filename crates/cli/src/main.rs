@@ -10,7 +10,9 @@ mod gate;
 mod listen;
 mod node;
 mod output;
+mod partition;
 mod progress;
+mod report;
 mod selection;
 mod session;
 mod stored;
@@ -58,6 +60,7 @@ fn run(command: Command) -> Result<Exit, exit::Error> {
         Command::Cases(args) => cases::run(&args),
         Command::Echo(args) => runtime()?.block_on(echo::run(args)),
         Command::Listen(args) => runtime()?.block_on(listen::run(*args)),
+        Command::Report { what } => report::run(&what),
         Command::Test(args) => runtime()?.block_on(test::run(*args)),
         Command::Other(words) => {
             let name = words.first().map(|word| word.to_string_lossy()).unwrap_or_default();

@@ -1,9 +1,9 @@
 //! Which cases run: ids and patterns.
 
 use wsproof_engine::{Case, pattern::selects};
-use wsproof_report::gate::Scope;
+use wsproof_report::{contract::PartInfo, gate::Scope};
 
-use crate::{args::RunArgs, exit::Error, gate, output, stored};
+use crate::{args::RunArgs, exit::Error, gate, output, partition::Partition, stored};
 
 /// The cases that a user asked for, in catalogue order.
 #[derive(Debug)]
@@ -51,15 +51,26 @@ fn select_known(
     Ok(cases)
 }
 
-/// The cases of a run among those that there are, and what it is compared with. Nothing if
-/// --last-failed finds that nothing failed, which is said.
+/// What a run is about.
+pub(crate) struct Selected {
+    pub(crate) cases: Vec<Case>,
+    /// Which part of a divided run this is.
+    pub(crate) part: Option<PartInfo>,
+    pub(crate) gate: gate::Setup,
+}
+
+/// The cases of a run among those that there are, and what it is compared with. Nothing if there
+/// is nothing to do, which is said.
 pub(crate) fn select_for(
     catalogue: Vec<Case>,
     run: &RunArgs,
-) -> Result<Option<(Vec<Case>, gate::Setup)>, Error> {
+    partition: Option<Partition>,
+) -> Result<Option<Selected>, Error> {
     let mut cases = select_known(catalogue.clone(), &run.cases, &run.exclude)?;
-    let scope = if run.last_failed { Scope::Part } else { Scope::Whole };
-    let gate = gate::Setup::new(run, catalogue, scope)?;
+    let scope = if run.last_failed || partition.is_some() { Scope::Part } else { Scope::Whole };
+    let all = if run.cases.is_empty() { vec!["*".to_owned()] } else { run.cases.clone() };
+    let selection = (all, run.exclude.clone());
+    let gate = gate::Setup::new(&run.gate, run.judge.into(), selection, catalogue, scope)?;
     if run.last_failed {
         cases = stored::last_failed(cases, run, gate.fail_on())?;
         if cases.is_empty() {
@@ -67,5 +78,15 @@ pub(crate) fn select_for(
             return Ok(None);
         }
     }
-    Ok(Some((cases, gate)))
+    let mut part = None;
+    if let Some(partition) = partition {
+        let (mine, info) = partition.take(cases)?;
+        if mine.is_empty() {
+            let PartInfo { part, parts, .. } = info;
+            output::line(&format!("part {part} of {parts} has no case: nothing to do"));
+            return Ok(None);
+        }
+        (cases, part) = (mine, Some(info));
+    }
+    Ok(Some(Selected { cases, part, gate }))
 }

@@ -14,9 +14,10 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use wsproof_engine::{Case, CaseId, Limits};
 use wsproof_report::{
-    JudgeKind, Line, Results, classic,
-    contract::{self, Confirmation, End, Excluded, Machine, Note, PeerInfo, RunInfo, Verdict},
-    html,
+    JudgeKind, Line, Results,
+    contract::{
+        self, Confirmation, End, Excluded, Machine, Note, PartInfo, PeerInfo, RunInfo, Verdict,
+    },
 };
 use wsproof_runner::{Attempt, Event, Options, Peer, Settled, run_peer};
 
@@ -50,6 +51,8 @@ pub(crate) struct Plan {
     pub(crate) seed: u64,
     /// Agents and the cases that are not run with them.
     pub(crate) excluded: Vec<(String, Vec<String>)>,
+    /// Which part of a divided run this is.
+    pub(crate) part: Option<PartInfo>,
     /// What the run is compared with.
     pub(crate) gate: gate::Setup,
 }
@@ -95,6 +98,7 @@ impl Session {
             seed: plan.seed,
             judge: plan.judge,
             cases: plan.cases.iter().map(|case| case.id.clone()).collect(),
+            part: plan.part,
             machine: Machine {
                 os: std::env::consts::OS.to_owned(),
                 arch: std::env::consts::ARCH.to_owned(),
@@ -184,19 +188,8 @@ impl Session {
 
     /// Writes all files of the report, as far as the run has come.
     pub(crate) fn write_report(&self) -> Result<(), Error> {
-        let cases = self.cases();
-        let classic_cases: Vec<Case> = wsproof_cases::classic();
-        let mut files =
-            html::files(&self.results, &cases, self.plan.judge, wsproof_cases::section_title);
-        let classic_order: Vec<Case> = classic_cases
-            .into_iter()
-            .chain(cases.iter().filter(|case| !case.id.is_classic()).cloned())
-            .collect();
-        files.extend(classic::files(&self.results, &classic_order));
-        for file in files {
-            output::write_whole(&self.plan.out.join(&file.name), &file.contents)?;
-        }
-        Ok(())
+        let files = stored::report(&self.results, &self.cases(), self.plan.judge);
+        stored::write(&self.plan.out, &files)
     }
 
     fn cases(&self) -> Vec<Case> {

@@ -7,9 +7,9 @@ use std::{
 };
 
 use wsproof_engine::{Case, CaseId};
-use wsproof_report::{JudgeKind, Results, gate::FailOn};
+use wsproof_report::{File, JudgeKind, Results, classic, gate::FailOn, html};
 
-use crate::{args::RunArgs, exit::Error};
+use crate::{args::RunArgs, exit::Error, output};
 
 /// The results in a report's folder.
 pub(crate) fn path_in(out: &Path) -> PathBuf {
@@ -22,6 +22,36 @@ pub(crate) fn read(path: &Path) -> Result<Results, Error> {
     let octets = fs::read(&path)
         .map_err(|error| Error::usage(format!("read the results {}: {error}", path.display())))?;
     Results::parse(octets).map_err(|error| Error::usage(format!("{}: {error}", path.display())))
+}
+
+/// All files of a report.
+pub(crate) fn report(results: &Results, cases: &[Case], judge: JudgeKind) -> Vec<File> {
+    let mut files = pages(results, cases, judge);
+    files.extend(classic_files(results, cases));
+    files
+}
+
+/// The report for people.
+pub(crate) fn pages(results: &Results, cases: &[Case], judge: JudgeKind) -> Vec<File> {
+    html::files(results, cases, judge, wsproof_cases::section_title)
+}
+
+/// The files of `wstest`.
+pub(crate) fn classic_files(results: &Results, cases: &[Case]) -> Vec<File> {
+    let mut order: Vec<Case> = wsproof_cases::classic();
+    order.extend(cases.iter().filter(|case| !case.id.is_classic()).cloned());
+    classic::files(results, &order)
+}
+
+/// Writes files of a report into its folder.
+pub(crate) fn write(out: &Path, files: &[File]) -> Result<(), Error> {
+    fs::create_dir_all(out).map_err(|error| {
+        Error::failed(format!("create the report folder {}", out.display()), error)
+    })?;
+    for file in files {
+        output::write_whole(&out.join(&file.name), &file.contents)?;
+    }
+    Ok(())
 }
 
 /// Leaves the cases that failed or were not judged in the results that lie in the report's folder.

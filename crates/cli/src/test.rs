@@ -12,14 +12,15 @@ use crate::{
     echo::{end_signal, fault, leave_at_once, server_config},
     exit::{Error, Exit},
     output,
-    selection::select_for,
+    selection::{Selected, select_for},
     session::{NamedPeer, Plan, Session, Voice, seed_from_clock},
     url::WsUrl,
 };
 
 pub(crate) async fn run(args: TestArgs) -> Result<Exit, Error> {
     let catalogue = wsproof_cases::catalogue();
-    let Some((cases, gate)) = select_for(catalogue, &args.run)? else {
+    let Some(Selected { cases, part, gate }) = select_for(catalogue, &args.run, args.partition)?
+    else {
         return Ok(Exit::AsExpected);
     };
     let mut urls = Vec::new();
@@ -39,8 +40,10 @@ pub(crate) async fn run(args: TestArgs) -> Result<Exit, Error> {
         out: args.run.out.clone(),
         jobs: args.jobs.map(usize::from),
         limits: if args.no_deadline { Limits::Off } else { Limits::Scaled(args.run.time_scale) },
-        seed: args.run.seed.unwrap_or_else(seed_from_clock),
+        // Parts can be merged if they have one seed.
+        seed: args.run.seed.unwrap_or_else(|| part.map_or_else(seed_from_clock, |_| 1)),
         excluded: Vec::new(),
+        part,
         gate,
     };
     let mut session = Session::start(plan, cancel.clone())?;

@@ -49,8 +49,34 @@ pub struct RunInfo {
     pub judge: JudgeKind,
     /// The selected cases.
     pub cases: Vec<CaseId>,
+    /// Which part of a divided run this is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub part: Option<PartInfo>,
     /// The tester's machine.
     pub machine: Machine,
+}
+
+/// A part of a run that was divided among machines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PartInfo {
+    /// How its cases were chosen.
+    pub by: PartBy,
+    /// Which part, counted from 1.
+    pub part: u32,
+    /// How many parts there are.
+    pub parts: u32,
+    /// How many cases all parts have together.
+    pub of: usize,
+}
+
+/// How cases are divided among parts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PartBy {
+    /// By their ids, so that further cases move no other.
+    Hash,
+    /// In turn, so that parts are of one size.
+    Slice,
 }
 
 /// The two judgements over an outcome.

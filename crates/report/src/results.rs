@@ -172,6 +172,26 @@ impl Results {
         }
     }
 
+    /// The lines that say all this, those of a case beside each other.
+    pub fn lines(&self) -> Vec<Line> {
+        let mut lines: Vec<Line> = self.run.iter().cloned().map(Line::Run).collect();
+        for info in &self.peers {
+            let peer = &info.peer;
+            lines.push(Line::Peer(info.clone()));
+            if let Some(cases) = self.excluded.get(peer) {
+                let cases = cases.iter().cloned().collect();
+                lines.push(Line::Excluded(Excluded { peer: peer.clone(), cases }));
+            }
+            for record in self.records.get(peer).into_iter().flat_map(BTreeMap::values) {
+                lines.extend(record.attempts.iter().cloned().map(Box::new).map(Line::Attempt));
+                lines.extend(record.verdict.clone().map(Line::Verdict));
+            }
+        }
+        lines.extend(self.notes.iter().cloned().map(Line::Note));
+        lines.extend(self.end.clone().map(Line::End));
+        lines
+    }
+
     /// How the run was started, if its first line is known.
     pub fn run(&self) -> Option<&RunInfo> {
         self.run.as_ref()
@@ -253,7 +273,7 @@ impl Results {
     }
 
     /// Whether the peer came to the tester, and not the tester to the peer.
-    fn is_client(&self, peer: &str) -> bool {
+    pub fn is_client(&self, peer: &str) -> bool {
         let mut attempts = self.records(peer).flat_map(|(_, record)| &record.attempts);
         attempts.any(|attempt| attempt.outcome.role == Role::Server)
     }

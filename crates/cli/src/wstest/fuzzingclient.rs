@@ -50,6 +50,7 @@ pub(super) async fn run(args: &Args) -> Result<Exit, Error> {
         limits: Limits::default(),
         seed: seed_from_clock(),
         excluded,
+        part: None,
         gate: gate::Setup::default(),
     };
     let mut session = Session::start(plan, cancel.clone())?;

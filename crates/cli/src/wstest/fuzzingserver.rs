@@ -47,6 +47,7 @@ pub(super) async fn run(args: &Args) -> Result<Exit, Error> {
         limits: Limits::default(),
         seed: seed_from_clock(),
         excluded,
+        part: None,
         gate: gate::Setup::default(),
     };
     let port = url.address.port;

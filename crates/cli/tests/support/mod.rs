@@ -71,8 +71,14 @@ pub(crate) fn wsproof(dir: &Path, args: &[&str]) -> Output {
 /// As [`wsproof`], with these variables.
 pub(crate) fn wsproof_with(dir: &Path, args: &[&str], env: &[(&str, &str)]) -> Output {
     // What a CI system sets around the tests is not meant for the binary in them.
-    const FOREIGN: [&str; 4] =
-        ["GITHUB_ACTIONS", "GITHUB_STEP_SUMMARY", "WSPROOF_JOBS", "WSPROOF_STRICT_EXIT"];
+    const FOREIGN: [&str; 6] = [
+        "CI_NODE_INDEX",
+        "CI_NODE_TOTAL",
+        "GITHUB_ACTIONS",
+        "GITHUB_STEP_SUMMARY",
+        "WSPROOF_JOBS",
+        "WSPROOF_STRICT_EXIT",
+    ];
     let mut command = Command::new(env!("CARGO_BIN_EXE_wsproof"));
     for name in FOREIGN {
         command.env_remove(name);

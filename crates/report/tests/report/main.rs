@@ -8,4 +8,5 @@ mod exports;
 mod html;
 mod results;
 mod sample;
+mod several;
 mod summary;

@@ -162,6 +162,7 @@ fn head(cases: &[Case]) -> Line {
         seed: 7,
         judge: JudgeKind::Rfc,
         cases: cases.iter().map(|case| case.id.clone()).collect(),
+        part: None,
         machine: Machine { os: "linux".to_owned(), arch: "x86_64".to_owned(), cpus: 2 },
     })
 }

@@ -1,0 +1,169 @@
+//! Which part of the cases this machine runs, of several that share them.
+
+use std::str::FromStr;
+
+use wsproof_engine::Case;
+use wsproof_report::contract::{PartBy, PartInfo};
+
+use crate::exit::Error;
+
+/// What --partition says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Partition {
+    /// The CI system says which part it is.
+    Auto,
+    /// A part by its number.
+    Part { by: PartBy, part: u32, parts: u32 },
+}
+
+/// Variables with which CI systems number jobs that run beside each other, and the number of the
+/// first one.
+const SYSTEMS: [(&str, &str, u32); 7] = [
+    ("CI_NODE_INDEX", "CI_NODE_TOTAL", 1),
+    ("CIRCLE_NODE_INDEX", "CIRCLE_NODE_TOTAL", 0),
+    ("BUILDKITE_PARALLEL_JOB", "BUILDKITE_PARALLEL_JOB_COUNT", 0),
+    ("BITBUCKET_PARALLEL_STEP", "BITBUCKET_PARALLEL_STEP_COUNT", 0),
+    ("SEMAPHORE_JOB_INDEX", "SEMAPHORE_JOB_COUNT", 1),
+    ("SYSTEM_JOBPOSITIONINPHASE", "SYSTEM_TOTALJOBSINPHASE", 1),
+    // Kubernetes tells a pod of an indexed job its number, and how many there are only if the
+    // manifest does.
+    ("JOB_COMPLETION_INDEX", "JOB_COMPLETIONS", 0),
+];
+
+impl FromStr for Partition {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wrong = || format!("`{text}` is none of slice:2/4, hash:2/4, auto");
+        if text == "auto" {
+            return Ok(Self::Auto);
+        }
+        let (by, numbers) = text.split_once(':').ok_or_else(wrong)?;
+        let (part, parts) = numbers.split_once('/').ok_or_else(wrong)?;
+        let by = match by {
+            "hash" => PartBy::Hash,
+            "slice" => PartBy::Slice,
+            _ => return Err(wrong()),
+        };
+        let (part, parts) =
+            (part.parse().map_err(|_| wrong())?, parts.parse().map_err(|_| wrong())?);
+        if part < 1 || part > parts {
+            return Err(format!("there is no part {part} of {parts}; parts count from 1"));
+        }
+        Ok(Self::Part { by, part, parts })
+    }
+}
+
+impl Partition {
+    /// Leaves the cases of this part.
+    pub(crate) fn take(self, cases: Vec<Case>) -> Result<(Vec<Case>, PartInfo), Error> {
+        let (by, part, parts) = match self {
+            Self::Part { by, part, parts } => (by, part, parts),
+            Self::Auto => {
+                let (part, parts) = from_variables(|name| std::env::var(name).ok())?;
+                (PartBy::Slice, part, parts)
+            }
+        };
+        let info = PartInfo { by, part, parts, of: cases.len() };
+        let mine = |index: usize, case: &Case| {
+            let number = match by {
+                PartBy::Hash => hash(case.id.as_str()),
+                PartBy::Slice => index as u64,
+            };
+            number % u64::from(parts) == u64::from(part - 1)
+        };
+        let cases = cases.into_iter().enumerate().filter(|(index, case)| mine(*index, case));
+        Ok((cases.map(|(_, case)| case).collect(), info))
+    }
+}
+
+/// The part and the number of parts, as the CI system says.
+fn from_variables(value: impl Fn(&str) -> Option<String>) -> Result<(u32, u32), Error> {
+    for (index, total, first) in SYSTEMS {
+        let Some(text) = value(index) else { continue };
+        let number = |name: &str, text: Option<String>| {
+            let number = text.as_ref().and_then(|text| text.trim().parse::<u32>().ok());
+            number.ok_or_else(|| {
+                Error::usage(format!(
+                    "--partition auto: {index} is set, but {name} is no number; set it, or use \
+                     --partition slice:m/n"
+                ))
+            })
+        };
+        let (part, parts) = (number(index, Some(text))?, number(total, value(total))?);
+        return match part.checked_sub(first) {
+            Some(part) if part < parts => Ok((part + 1, parts)),
+            _ => Err(Error::usage(format!(
+                "--partition auto: {index}={part} does not fit {total}={parts}"
+            ))),
+        };
+    }
+    let names: Vec<_> = SYSTEMS.iter().map(|(index, ..)| *index).collect();
+    Err(Error::usage(format!(
+        "--partition auto: none of {} is set; use --partition slice:m/n",
+        names.join(", ")
+    )))
+}
+
+/// FNV-1a, which is the same on every machine and in every version.
+fn hash(text: &str) -> u64 {
+    text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, octet| {
+        (hash ^ u64::from(octet)).wrapping_mul(0x0100_0000_01b3)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check_parts(by: PartBy, parts: u32) {
+        let mut all: Vec<_> = (1..=parts)
+            .flat_map(|part| {
+                let cases = wsproof_cases::classic();
+                Partition::Part { by, part, parts }.take(cases).unwrap().0
+            })
+            .map(|case| case.id)
+            .collect();
+        all.sort();
+        let classic: Vec<_> = wsproof_cases::classic().into_iter().map(|case| case.id).collect();
+        assert_eq!(all, classic);
+    }
+
+    #[test]
+    fn each_case_is_in_one_part() {
+        for parts in [1, 2, 7, 600] {
+            check_parts(PartBy::Slice, parts);
+            check_parts(PartBy::Hash, parts);
+        }
+    }
+
+    #[test]
+    fn a_partition_is_read() {
+        let by = PartBy::Hash;
+        assert_eq!("hash:2/4".parse(), Ok(Partition::Part { by, part: 2, parts: 4 }));
+        assert_eq!("auto".parse(), Ok(Partition::Auto));
+        for wrong in
+            ["", "2/4", "slice:2", "slice:0/4", "slice:5/4", "slice:1/0", "x:1/2", "hash:a/b"]
+        {
+            assert!(wrong.parse::<Partition>().is_err(), "{wrong}");
+        }
+    }
+
+    fn check_variables(set: &[(&str, &str)], expected: Option<(u32, u32)>) {
+        let value = |name: &str| {
+            set.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned())
+        };
+        assert_eq!(from_variables(value).ok(), expected, "{set:?}");
+    }
+
+    #[test]
+    fn ci_systems_count_from_0_or_1() {
+        check_variables(&[("CI_NODE_INDEX", "1"), ("CI_NODE_TOTAL", "4")], Some((1, 4)));
+        check_variables(&[("CI_NODE_INDEX", "4"), ("CI_NODE_TOTAL", "4")], Some((4, 4)));
+        check_variables(&[("CIRCLE_NODE_INDEX", "0"), ("CIRCLE_NODE_TOTAL", "4")], Some((1, 4)));
+        check_variables(&[("CIRCLE_NODE_INDEX", "4"), ("CIRCLE_NODE_TOTAL", "4")], None);
+        check_variables(&[("CI_NODE_INDEX", "0"), ("CI_NODE_TOTAL", "4")], None);
+        check_variables(&[("JOB_COMPLETION_INDEX", "0")], None);
+        check_variables(&[], None);
+    }
+}
