@@ -15,7 +15,7 @@ pub(crate) struct Cli {
     pub(crate) command: Command,
 }
 
-const EXIT_CODES: &str = "Exit codes: 0 as expected, 1 the peer deviates, 2 usage or configuration, \
+const EXIT_CODES: &str = "Exit codes: 0 as expected, 1 the peer deviates, or the run from its baseline, 2 usage or configuration, \
 3 the run could not be carried out, 130 interrupted with the report of what ran written.\n\n\
 `wsproof wstest …` takes the flags of wstest; so does this program under the name wstest.";
 

@@ -59,6 +59,7 @@ impl Server {
             .args(args)
             .current_dir(dir.path())
             .env_remove("WSPROOF_STRICT_EXIT")
+            .env_remove("GITHUB_ACTIONS")
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()
@@ -416,4 +417,47 @@ fn nobody_waits_for_a_head_without_end() {
     let mut answer = Vec::new();
     let _ = stream.read_to_end(&mut answer);
     assert!(answer.is_empty() || answer.starts_with(b"HTTP/1.1 431 "));
+}
+
+/// Starts `wsproof listen` with a baseline for agent `x` and the cases 1.1.1 and 1.1.2.
+fn with_baseline(rows: &str) -> Server {
+    let dir = tempfile::tempdir().unwrap();
+    let text = format!("{{ \"peers\": {{ \"x\": {{ \"expect\": {{ {rows} }} }} }} }}");
+    std::fs::write(dir.path().join("b.jsonc"), text).unwrap();
+    let args = ["listen", "127.0.0.1:0", "--out", "out", "--cases", "1.1.1,1.1.2", "--baseline"];
+    let args: Vec<_> = args.into_iter().chain(["b.jsonc", "--agents", "1"]).collect();
+    Server::run(dir, &args, |line| line.strip_prefix("listening on ws://").map(str::to_owned))
+}
+
+#[test]
+fn a_client_must_equal_its_baseline() {
+    let server = with_baseline("");
+    server.walk("x", None);
+    let (exit, text, _) = server.end();
+    assert!(exit == Some(0) && text.contains("baseline  0 new, 0 known, 0 stale"), "{text}");
+    let silent = "\"1.1.1\": { \"grade\": \"failed\", \"why\": \"x\" }";
+    let server = with_baseline(silent);
+    server.walk("x", Some(Defect::from_name("silent").unwrap()));
+    let (exit, text, _) = server.end();
+    assert!(exit == Some(1) && text.contains("baseline  1 new, 1 known, 0 stale"), "{text}");
+    // A client that does not ask for every case.
+    let server = with_baseline("");
+    server.case(1, "x");
+    server.ask("/updateReports?agent=x");
+    let (exit, text, _) = server.end();
+    let says = "missing 1.1.2: 1 case without a result (not asked for): 1.1.2; let the client ask";
+    let plain = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(exit == Some(1) && plain.contains(says), "{text}");
+}
+
+#[test]
+fn many_agents_get_a_line_each() {
+    let server = Server::start(&["--cases", "1.1.1", "--agents", "7"]);
+    for n in 0..7 {
+        server.walk(&format!("agent-{n}"), None);
+    }
+    let (exit, text, _) = server.end();
+    assert_eq!(exit, Some(0), "{text}");
+    assert_eq!(text.matches("conforms in 1 case\n").count(), 7, "{text}");
+    assert_eq!(text.lines().count(), 7 + 2, "{text}");
 }

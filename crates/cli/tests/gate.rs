@@ -169,7 +169,7 @@ fn a_workflow_of_github_gets_annotations_and_a_summary() {
     assert_eq!(output.status.code(), Some(1));
     let text = String::from_utf8_lossy(&output.stdout);
     let line = text.lines().next().unwrap();
-    let said = "::error title=wsproof%3A new failure peer 2.5::failed: the peer";
+    let said = "::error title=wsproof%3A failure peer 2.5::failed: the peer";
     assert!(line.starts_with(said), "{text}");
     let summary = fs::read_to_string(summary).unwrap();
     assert!(summary.starts_with("# Before\n## WebSocket conformance\n"), "{summary}");

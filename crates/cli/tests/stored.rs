@@ -87,7 +87,7 @@ fn stored_results_are_rendered_again() {
     check(dir, "report junit a", 0, "<testcase name=\"2.5 ping with 126 octets\"");
     check(dir, "report tap a/results.jsonl", 0, "\nnot ok 9 - x 2.5");
     check(dir, "report markdown a", 0, "| x | deviates in 1 of 9 cases | 1 | 8 | 0 | 0 |");
-    check(dir, "report json a", 0, "\"standing\": \"new failure\"");
+    check(dir, "report json a", 0, "\"standing\": \"failure\"");
     check(dir, "report badge a --out b", 0, "b/badge.svg");
     check(dir, "report html a --out again", 0, "again");
     check(dir, "report classic a --out again", 0, "again");

@@ -97,7 +97,9 @@ pub struct Finding {
 /// Kinds of findings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum FindingKind {
-    /// It fails, and nobody expected that.
+    /// It fails, and there is no baseline that might expect it.
+    Failed,
+    /// It fails, and the baseline does not expect that.
     New,
     /// It is other than expected, for better or worse.
     Changed,
@@ -264,7 +266,9 @@ impl<'a> Gate<'a> {
             ),
             Some(_) => "mend the peer, or expect it with a row and its reason".to_owned(),
         };
-        self.add(FindingKind::New, peer, case, what, &mend);
+        let known = self.question.baseline.is_some();
+        let kind = if known { FindingKind::New } else { FindingKind::Failed };
+        self.add(kind, peer, case, what, &mend);
     }
 
     fn mismatch(
@@ -381,9 +385,15 @@ impl Finding {
 }
 
 impl FindingKind {
+    /// Whether it is a failure, and not merely something else than expected.
+    pub const fn is_failure(self) -> bool {
+        matches!(self, Self::Failed | Self::New)
+    }
+
     /// The kind in a word.
     pub const fn word(self) -> &'static str {
         match self {
+            Self::Failed => "failure",
             Self::New => "new failure",
             Self::Changed => "changed",
             Self::Passes => "unexpected pass",

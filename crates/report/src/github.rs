@@ -1,6 +1,6 @@
 //! Annotations of a workflow run on GitHub: commands that a step prints.
 
-use crate::{Gate, gate::FindingKind, words::number};
+use crate::{Gate, words::number};
 
 /// So many are shown for a step; the rest would be dropped without a word.
 const MAX: usize = 10;
@@ -18,10 +18,11 @@ pub fn annotations(gate: &Gate<'_>) -> Vec<String> {
         })
         .collect();
     if let Some(more) = findings.len().checked_sub(shown).filter(|more| *more > 0) {
-        let new = findings[shown..].iter().filter(|f| f.kind == FindingKind::New).count();
+        let failures = findings[shown..].iter().filter(|f| f.kind.is_failure()).count();
         let text = format!(
-            "{} not as expected beyond these, {new} of them new failures; the report has all",
-            number(more, "thing")
+            "{} not as expected beyond these, {} among them; the report has all",
+            number(more, "thing"),
+            number(failures, "failure")
         );
         lines.push(annotation("wsproof", &text));
     }

@@ -228,7 +228,7 @@ fn causes(out: &mut Out, gate: &Gate<'_>, peer: &str) {
         let judgement = attempt.judgement(gate.question.judge);
         let found = match standing {
             Standing::Found(finding) => {
-                matches!(finding.kind, FindingKind::New | FindingKind::Changed)
+                finding.kind.is_failure() || finding.kind == FindingKind::Changed
             }
             _ => false,
         };
@@ -333,13 +333,17 @@ fn end(out: &mut Out, gate: &Gate<'_>, ending: Ending<'_>) {
         parts.extend(others.map(|(n, what)| format!("{n} {what}")));
         out.paragraph(Mark::Plain, "baseline  ", &parts.join(", "));
     }
-    // New failures stand above.
-    let others = gate.findings().iter().filter(|finding| finding.kind != FindingKind::New);
+    // Failures stand with their peers, unless these are many.
+    let many = gate.question.results.peers().len() > MAX_PEERS;
+    let others = gate.findings().iter().filter(|finding| many || !finding.kind.is_failure());
     let others: Vec<_> = others.collect();
     for finding in others.iter().take(MAX_CAUSES) {
-        let of = if finding.case.is_empty() { &finding.peer } else { &finding.case };
-        let text = format!("{} {of}: {}", finding.kind.word(), finding.sentence());
-        out.paragraph(Mark::Warn, "          ", &text);
+        let mut of = vec![finding.kind.word()];
+        of.extend(Some(&*finding.peer).filter(|_| many || finding.case.is_empty()));
+        of.extend(Some(&*finding.case).filter(|case| !case.is_empty()));
+        let text = format!("{}: {}", of.join(" "), finding.sentence());
+        let mark = if finding.kind.is_failure() { Mark::Fail } else { Mark::Warn };
+        out.paragraph(mark, "          ", &text);
     }
     if let Some(more) = others.len().checked_sub(MAX_CAUSES).filter(|more| *more > 0) {
         out.paragraph(Mark::Warn, "          ", &format!("and {more} more (--junit has them all)"));

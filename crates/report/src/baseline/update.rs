@@ -56,7 +56,15 @@ impl Update<'_> {
         // What a row does not decide any more, a wider one may: again, until nothing changes. Each
         // turn leaves fewer patterns and fewer wrong rows.
         let mut added = BTreeSet::new();
-        while self.correct(&mut now, &peers, &mut added) {}
+        let mut turns = 3 + was.peers.iter().map(|entry| entry.rows.len()).sum::<usize>();
+        while self.correct(&mut now, &peers, &mut added) {
+            turns = turns.checked_sub(1).ok_or_else(|| BaselineError::Value {
+                place: "peers".to_owned(),
+                what: "the name of one peer is a pattern that selects another one; give them \
+                       other names, or a file each"
+                    .to_owned(),
+            })?;
+        }
         self.fold(&mut now, &peers, &added);
         self.select(&mut now, &peers);
         let kept = |why: &str| now.peers.iter().flat_map(|e| &e.rows).any(|row| row.why == why);
@@ -222,9 +230,10 @@ fn own_entry<'a>(now: &'a mut Baseline, peers: &[&str], peer: &str) -> &'a mut E
         let entry = &now.peers[*index].peers;
         peers.iter().filter(|peer| pattern::selects_whole(entry, peer)).count() == 1
     });
-    let index = own.unwrap_or_else(|| {
-        // Alone, it may call itself what it likes: names hold versions and ports.
-        let pattern = if peers.len() == 1 { "*" } else { peer };
+    // Alone, it may call itself what it likes: names hold versions and ports.
+    let pattern = if peers.len() == 1 { "*" } else { peer };
+    let named = || now.peers.iter().position(|entry| entry.peers == pattern);
+    let index = own.or_else(named).unwrap_or_else(|| {
         now.peers.push(Entry { peers: pattern.to_owned(), ..Entry::default() });
         now.peers.len() - 1
     });

@@ -1,5 +1,6 @@
 //! The baseline: read strictly, compared with a run, made from a run.
 
+use proptest::{collection::vec, prelude::*};
 use wsproof_report::{
     Baseline, JudgeKind, Line, Results,
     baseline::{Update, Updated},
@@ -249,4 +250,66 @@ fn a_section_with_one_reason_is_one_row() {
     let rows: Vec<_> = updated.text.lines().filter(|line| line.contains("\"why\":")).collect();
     assert_eq!(rows.len(), 2, "{}", updated.text);
     assert!(rows[0].contains("\"2.9.*\": {") && rows[1].contains("\"2.10\": {"), "{rows:?}");
+}
+
+#[test]
+fn names_that_are_patterns_of_others_are_refused() {
+    let lines = bad_lines("a*").into_iter().chain(good_lines("ab"));
+    let results = results(lines);
+    let cases = catalogue();
+    let fail_on = FailOn::default();
+    let question = Question {
+        results: &results,
+        cases: &cases,
+        judge: JudgeKind::Rfc,
+        fail_on: &fail_on,
+        baseline: None,
+        scope: Scope::Whole,
+    };
+    let error = Update { question, cases: &[], exclude: &[] }.apply(None).unwrap_err();
+    assert!(error.to_string().contains("give them other names"), "{error}");
+}
+
+const PATTERNS: [&str; 8] = ["*", "2.*", "2.3", "6.*", "1.1.2", "HS.1.1", "9*", "*.1"];
+const NAMES: [&str; 5] = ["passed", "failed", "non-strict", "informational", "unimplemented"];
+const PEERS: [&str; 4] = ["*", "AB*", "AB-SUT", "<*"];
+
+fn file(rows: &[(usize, usize, usize)]) -> String {
+    let entries = PEERS.iter().enumerate().filter_map(|(at, peers)| {
+        let mut seen = std::collections::BTreeSet::new();
+        let mine = rows.iter().filter(|(of, case, _)| *of == at && seen.insert(*case));
+        let rows: Vec<_> = mine
+            .map(|(_, case, grade)| {
+                let (case, grade) = (PATTERNS[*case], NAMES[*grade]);
+                format!("\"{case}\": {{ \"grade\": \"{grade}\", \"why\": \"{case} is {grade}\" }}")
+            })
+            .collect();
+        let expect = rows.join(", // a reason\n");
+        (!rows.is_empty()).then(|| format!("\"{peers}\": {{ \"expect\": {{ {expect} }} }}"))
+    });
+    format!("{{ \"peers\": {{ {} }} }}", entries.collect::<Vec<_>>().join(", "))
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn any_baseline_can_be_made_equal_to_a_run(
+        rows in vec((0..PEERS.len(), 0..PATTERNS.len(), 0..NAMES.len()), 0..10),
+        which in 0..3_u8,
+    ) {
+        let run = match which {
+            0 => good(),
+            1 => bad(),
+            _ => crate::sample::both(),
+        };
+        update(&run, Some(&file(&rows)));
+    }
+
+    #[test]
+    fn no_text_panics(text in "[{}\\[\\]\",:/*a-z\\\\ ]{0,60}") {
+        if let Ok(baseline) = Baseline::parse(&text) {
+            gate(&good(), Some(&baseline));
+        }
+    }
 }

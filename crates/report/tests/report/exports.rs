@@ -118,8 +118,8 @@ fn annotations_are_ten_at_most() {
     assert_eq!(lines.len(), 10);
     assert_eq!(
         lines[9],
-        "::error title=wsproof::21 things not as expected beyond these, 0 of them new failures; \
-         the report has all"
+        "::error title=wsproof::21 things not as expected beyond these, 0 failures among them; the \
+         report has all"
     );
 }
 

@@ -144,4 +144,10 @@ fn many_peers_get_a_line_each() {
     assert!(text.starts_with("AB-SUT                        conforms in 5 cases\n"), "{text}");
     assert!(text.contains("\nagent with a rather long ..   has no results\n"), "{text}");
     assert_eq!(text.lines().count(), 31 + 2);
+    for line in crate::sample::bad_lines("bad") {
+        all.push(line);
+    }
+    let text = text_summary(&gate(&all, None), Some(ENDING));
+    let says = "\n          failure bad 2.3: failed: the peer sent a reserved bit without an\n";
+    assert!(text.contains(says), "{text}");
 }
