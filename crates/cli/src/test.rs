@@ -74,8 +74,8 @@ pub(crate) async fn run(args: TestArgs) -> Result<Exit, Error> {
     }
     built_in.cancel();
     if let Some(mut server) = command {
-        if let Some(died) = server.died().await {
-            let text = format!("the server died: {died}");
+        if let Some(ended) = server.ended().await {
+            let text = format!("the server died: {ended}");
             output::warning(&output_lines(&text));
             session.note(text)?;
         }
