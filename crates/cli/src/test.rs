@@ -76,17 +76,12 @@ pub(crate) async fn run(args: TestArgs) -> Result<Exit, Error> {
     if let Some(mut server) = command {
         if let Some(ended) = server.ended().await {
             let text = format!("the server died: {ended}");
-            output::warning(&output_lines(&text));
+            output::warning(&output::clean_lines(&text));
             session.note(text)?;
         }
         server.stop().await;
     }
     session.finish()
-}
-
-/// Keeps the line breaks of a server's last words and nothing else that a terminal obeys.
-fn output_lines(text: &str) -> String {
-    text.lines().map(output::clean).collect::<Vec<_>>().join("\n")
 }
 
 /// First Ctrl-C: end in order, with the report of what ran. Second: leave.

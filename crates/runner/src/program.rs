@@ -93,24 +93,31 @@ impl Program {
     /// How it ended, if it has ended by itself.
     pub async fn ended(&mut self) -> Option<Ended> {
         let status = self.child.try_wait().ok()??;
-        Some(self.last_words(status).await)
+        Some(self.last_words(Some(status)).await)
     }
 
     /// Waits until it ends by itself.
-    pub async fn wait(&mut self) -> io::Result<Ended> {
-        let status = self.child.wait().await?;
-        Ok(self.last_words(status).await)
+    pub async fn wait(&mut self) -> Ended {
+        let status = self.child.wait().await.ok();
+        self.last_words(status).await
     }
 
-    async fn last_words(&self, status: ExitStatus) -> Ended {
+    async fn last_words(&self, status: Option<ExitStatus>) -> Ended {
         // They may still be on their way through the pipe.
         sleep(LOOK).await;
-        let (success, last_lines) = (status.success(), self.last_lines());
-        Ended { status: status_text(status), success, last_lines }
+        Ended {
+            status: status.map_or_else(|| "an unknown status".to_owned(), status_text),
+            success: status.is_some_and(|status| status.success()),
+            last_lines: self.last_lines(),
+        }
     }
 
-    /// The last lines that it printed.
-    pub fn last_lines(&self) -> Vec<String> {
+    /// The last lines that it printed, behind a statement about it.
+    pub fn output_text(&self) -> String {
+        output_text(&self.last_lines())
+    }
+
+    fn last_lines(&self) -> Vec<String> {
         let lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
         lines.iter().cloned().collect()
     }
@@ -177,8 +184,7 @@ async fn collect(
     }
 }
 
-/// What it printed, behind a statement about it.
-pub(crate) fn output_text(lines: &[String]) -> String {
+fn output_text(lines: &[String]) -> String {
     if lines.is_empty() {
         return "; it printed nothing".to_owned();
     }

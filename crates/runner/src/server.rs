@@ -7,7 +7,7 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-use crate::program::{Ended, LOOK, Program, output_text};
+use crate::program::{Ended, LOOK, Program};
 
 /// How it shows that a server is ready.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -76,7 +76,7 @@ impl ServerCommand {
             Ok(Ok(())) => Ok(server),
             Ok(Err(ended)) => Err(ServerError::Ended { command, ended }),
             Err(_) => {
-                let output = output_text(&server.0.last_lines());
+                let output = server.0.output_text();
                 server.stop().await;
                 Err(ServerError::NotReady { command, limit, output })
             }
