@@ -12,7 +12,7 @@ use std::{
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use wsproof_engine::{Accept, Case, Limits, Settings, Timers};
-use wsproof_runner::{ListenOptions, listen};
+use wsproof_runner::{Admission, ListenOptions, listen};
 use wsproof_testee::{ServerTls, server};
 
 use crate::{
@@ -38,6 +38,7 @@ pub(crate) struct Serving {
     pub(crate) server_name: String,
     pub(crate) timers: Option<Timers>,
     pub(crate) settings: Settings,
+    pub(crate) admission: Admission,
     pub(crate) until_idle: Option<Duration>,
     pub(crate) agents: Option<usize>,
     /// A client to start as soon as it may connect.
@@ -79,6 +80,7 @@ pub(crate) async fn run(args: ListenArgs) -> Result<Exit, Error> {
         server_name: echo::SERVER_NAME.to_owned(),
         timers: None,
         settings: Settings::default(),
+        admission: Admission::default(),
         until_idle: args.until_idle.map(Duration::from_secs_f64),
         agents: args.agents,
         client,
@@ -128,6 +130,7 @@ pub(crate) async fn serve(
         limits: plan.limits,
         timers: serving.timers,
         settings: serving.settings,
+        admission: serving.admission,
         seed: plan.seed,
         until_idle: serving.until_idle,
         agents: serving.agents,

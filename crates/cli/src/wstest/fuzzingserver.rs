@@ -1,5 +1,6 @@
 //! The fuzzing server: clients under test, as a specification says.
 
+mod options;
 mod spec;
 
 use std::sync::Arc;
@@ -55,6 +56,7 @@ pub(super) async fn run(args: &Args) -> Result<Exit, Error> {
         server_name: if classic { CLASSIC_AGENT } else { echo::SERVER_NAME }.to_owned(),
         timers: options.timers(),
         settings: options.settings(),
+        admission: options.admission(),
         until_idle: None,
         agents: None,
         client: None,
