@@ -19,4 +19,4 @@ pub use listen::{Admission, Exclusion, ListenOptions, Visit, listen};
 pub use program::{Ended, Program};
 pub use schedule::{Options, Peer, run_peer};
 pub use server::{Readiness, ServerCommand, ServerError};
-pub use tls::{Identity, Tls, TlsError, TlsOptions, Trust};
+pub use tls::{Identity, Tls, TlsError, TlsOptions, Trust, explain as explain_tls};
