@@ -21,6 +21,7 @@ use crate::{
     selection::select_known,
     session::{Plan, Session, Voice, is_excluded, seed_from_clock},
     test::watch_for_interrupt,
+    web::{self, Site, WebPort},
 };
 
 /// Connections that wait to be accepted.
@@ -36,6 +37,7 @@ pub(crate) struct Serving {
     pub(crate) settings: Settings,
     pub(crate) until_idle: Option<Duration>,
     pub(crate) agents: Option<usize>,
+    pub(crate) web: Option<WebPort>,
 }
 
 pub(crate) async fn run(args: ListenArgs) -> Result<Exit, Error> {
@@ -59,6 +61,7 @@ pub(crate) async fn run(args: ListenArgs) -> Result<Exit, Error> {
         settings: Settings::default(),
         until_idle: args.until_idle.map(Duration::from_secs_f64),
         agents: args.agents,
+        web: args.webport.map(WebPort::Wanted),
     };
     serve(plan, serving, |urls, cases| {
         for url in urls {
@@ -87,13 +90,18 @@ pub(crate) async fn serve(
 ) -> Result<Exit, Error> {
     let mut listeners = Vec::new();
     let mut urls = Vec::new();
+    let mut bound = Vec::new();
     let scheme = if serving.tls.is_some() { "wss" } else { "ws" };
     for &addr in &serving.addrs {
         let (listener, addr) =
             server::bind(addr, BACKLOG).map_err(|error| Error::failed("serve clients", error))?;
         listeners.push(listener);
         urls.push(format!("{scheme}://{addr}"));
+        bound.push(addr);
     }
+    let stop = CancellationToken::new();
+    let site = |beside| Site::fuzzing(beside, &plan.cases, plan.out.clone());
+    let pages = web::beside(&bound, serving.web, serving.tls.as_ref(), site, &stop)?;
     let excluded = plan.excluded.clone();
     let options = ListenOptions {
         cases: plan.cases.clone(),
@@ -111,9 +119,13 @@ pub(crate) async fn serve(
     let interrupted = CancellationToken::new();
     let session = Session::start(plan, interrupted.clone())?;
     let mut host = Host { session, voice, judged: BTreeMap::new(), reported: BTreeSet::new() };
-    let stop = CancellationToken::new();
     watch_for_interrupt(stop.clone());
     announce(&urls, options.cases.len());
+    for page in &pages {
+        let text = format!("web page for browsers on {page}");
+        // Scripts of old know which lines come on stdout.
+        if voice == Voice::Own { output::line(&text) } else { output::notice(&text) }
+    }
 
     let (sender, mut visits) = mpsc::unbounded_channel();
     let listening = listen(listeners, options, sender, &stop);

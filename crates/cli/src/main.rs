@@ -14,6 +14,7 @@ mod selection;
 mod session;
 mod test;
 mod url;
+mod web;
 mod wstest;
 
 use std::{ffi::OsString, path::Path};
