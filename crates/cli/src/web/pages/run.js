@@ -29,8 +29,7 @@ async function main() {
   }
   server.cases.forEach((one, index) => (one.place = index + 1));
   at("tool").textContent = server.tool;
-  const options = server.cases.map(({ id, title }) => Object.assign(new Option(title, id), { label: title }));
-  at("ids").append(...options);
+  at("ids").append(...server.cases.map(({ id, title }) => new Option(title, id)));
   for (const field of ["cases", "exclude", "agent"]) at(field).addEventListener("input", choose);
   at("form").addEventListener("submit", (event) => {
     event.preventDefault();
@@ -81,10 +80,14 @@ function stop() {
 }
 
 function lock(locked) {
+  // Whoever works by keyboard stays where they are.
+  const focused = document.activeElement;
   for (const field of ["agent", "cases", "exclude"]) at(field).disabled = locked;
   at("start").disabled = locked;
   at("stop").hidden = !locked;
   at("stop").textContent = "Stop";
+  if (locked && focused === at("start")) at("stop").focus();
+  if (!locked && focused === at("stop")) at("start").focus();
   if (locked) at("fault").hidden = true;
 }
 
@@ -132,11 +135,13 @@ class View {
     const [tone, symbol] = TONES[verdict] ?? ["fail", "✗"];
     const kind = { pass: "fine", info: "fine", fail: "bad" }[tone] ?? "odd";
     const link = make("a", `${symbol} ${verdict}`);
-    const row = make("tr", make("td", one.id), make("td", one.title), make("td", link), make("td", Math.round(took)));
+    const toned = make("span", link);
+    const cells = [one.id, one.title, toned, Math.round(took)].map((content) => make("td", content));
+    const row = make("tr", ...cells);
     row.className = kind;
     row.firstChild.className = "id";
     row.lastChild.className = "n";
-    link.className = tone;
+    toned.className = tone;
     at("rows").append(row);
     Object.assign(rows.get(one.id), { link });
     rows.get(one.id).square.className = tone;
@@ -144,7 +149,10 @@ class View {
     at("bar").value = this.#done;
     this.#count(verdict, tone);
     this.#tick();
-    if (performance.now() - this.#said > 10_000) this.#say(`${this.#done} of ${this.#cases.length} cases, ${this.#words()}`);
+    // Who listens does not want to hear every case.
+    if (performance.now() - this.#said > 10_000) {
+      this.#say(`${this.#done} of ${this.#cases.length} cases, ${this.#words()}`);
+    }
   }
 
   reporting() {
@@ -157,22 +165,31 @@ class View {
     at("quiet").hidden = true;
     const all = this.#cases.length;
     const few = `${this.#done} of ${all} cases`;
-    const time = spent(performance.now() - this.#began);
+    const bad = at("rows").querySelectorAll(".bad").length;
+    const passes = `passes ${all === 1 ? "the case" : `all ${all} cases`}`;
     const texts = {
-      done: [`${this.#agent} went through ${all === 1 ? "the case" : `all ${all} cases`} in ${time}`, "The report is written."],
+      done: [
+        `${this.#agent} ${bad > 0 ? `fails ${bad} of ${all} cases` : passes}`,
+        `It took ${spent(performance.now() - this.#began)}. The report is written.`,
+      ],
       stopped: [`Stopped after ${few}`, "The report is written, with what was judged by then."],
-      gone: [`The server does not answer any more, after ${few}`, "What was judged by then is in the report that it writes when it ends. Start it again and reload this page to go on."],
+      gone: [
+        `The server does not answer any more, after ${few}`,
+        this.#done === 0 && server.secure
+          ? // Some browsers take a certificate for one port at a time.
+            `If its certificate is signed by itself, open https://${location.hostname}:${server.port}/ and accept it.`
+          : "Its report has what was judged by then. To begin again, start it and reload this page.",
+      ],
       broken: [`Broken off after ${few}`, ""],
     };
     const [state, now] = texts[end];
-    at("state").textContent = state;
+    at("state").textContent = document.title = state;
     at("now").textContent = now;
-    const bad = end === "gone" || end === "broken" || at("rows").querySelector(".bad");
+    const failed = bad > 0 || end === "gone" || end === "broken";
     const odd = end === "stopped" || at("rows").querySelector(".odd");
-    at("progress").className = `panel hero ${bad ? "fail" : odd ? "warn" : "pass"}`;
+    at("progress").className = `panel hero ${failed ? "fail" : odd ? "warn" : "pass"}`;
     for (const { square } of rows.values()) square.classList.remove("now");
     at("links").hidden = end === "gone" || end === "broken";
-    document.title = state;
     this.#say(`${state}. ${this.#words()}. ${now}`);
     if (!at("links").hidden) this.#link();
   }
@@ -188,7 +205,7 @@ class View {
     } catch {
       // A server that was told to end with this run is gone, and its files are on its disk.
       at("links").hidden = true;
-      at("now").textContent = "The report is written. The server has ended.";
+      at("now").textContent += " The server has ended.";
     }
   }
 
@@ -226,8 +243,11 @@ class View {
       sections.get(name).append(square);
       rows.set(id, { square });
     }
-    const parts = [...sections].map(([name, squares]) => make("div", make("p", `${name} ${server.sections[name] ?? ""}`), squares));
-    at("sections").replaceChildren(...parts);
+    const part = ([name, squares]) => {
+      const title = make("p", `${name} ${server.sections[name] ?? ""}`);
+      return make("div", title, squares);
+    };
+    at("sections").replaceChildren(...[...sections].map(part));
   }
 
   #words() {
