@@ -15,6 +15,7 @@ use clap::{Parser, ValueEnum};
 use crate::{
     exit::{Error, Exit},
     output, runtime,
+    web::WebPort,
 };
 
 const MODES: [&str; 10] = [
@@ -57,7 +58,7 @@ struct Args {
     /// client mode connects to, or the one to listen on, such as ws://:9001 or wss://:9001, which means all interfaces
     #[arg(short, long)]
     wsuri: Option<String>,
-    /// Port of the embedded web server, 0 for none
+    /// Port of the web page of fuzzingserver and echoserver, 0 for none
     #[arg(short = 'u', long, default_value = "8080")]
     webport: String,
     /// Name of testeeclient, in the reports and in User-Agent [default: wsproof/VERSION]
@@ -153,12 +154,7 @@ fn run(args: &Args) -> Result<Exit, Error> {
         output::line(concat!("wsproof ", env!("CARGO_PKG_VERSION")));
         return Ok(Exit::AsExpected);
     }
-    if args.webport.parse::<u16>().is_err() {
-        return Err(Error::usage(format!(
-            "`{}` is no port: --webport takes 0 to 65535",
-            args.webport
-        )));
-    }
+    web_port(args)?;
     let Some(mode) = args.mode.as_deref() else {
         return Err(Error::usage(format!(
             "no mode was given; -m takes one of {}",
@@ -177,5 +173,16 @@ fn run(args: &Args) -> Result<Exit, Error> {
              testeeclient, echoserver and echoclient"
         ))),
         mode => Err(Error::usage(format!("`{mode}` is no mode; there are {}", MODES.join(", ")))),
+    }
+}
+
+/// Where the page of a mode with a web server is, if it is wanted.
+fn web_port(args: &Args) -> Result<Option<WebPort>, Error> {
+    match args.webport.parse() {
+        Ok(0) => Ok(None),
+        Ok(port) => Ok(Some(WebPort::IfFree(port))),
+        Err(_) => {
+            Err(Error::usage(format!("`{}` is no port: --webport takes 0 to 65535", args.webport)))
+        }
     }
 }
