@@ -210,7 +210,7 @@ pub(crate) struct EchoArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct TesteeArgs {
-    /// The fuzzing server, ws://host:port or wss://…; a path is of no account
+    /// The fuzzing server, ws://host:port or wss://…; a path in it is not used
     pub(crate) url: String,
 
     /// Name in the reports of the server [default: wsproof/VERSION]
@@ -222,7 +222,7 @@ pub(crate) struct TesteeArgs {
     pub(crate) parallel: u16,
 
     /// Seconds for which the server may say nothing
-    #[arg(long, value_name = "S", default_value_t = 60.0, value_parser = seconds)]
+    #[arg(long, value_name = "S", default_value_t = 60.0, value_parser = patience)]
     pub(crate) timeout: f64,
 
     /// Offer no permessage-deflate
@@ -294,6 +294,11 @@ fn seconds(text: &str) -> Result<f64, String> {
         Ok(_) => Err("seconds are from 0 to 86400".to_owned()),
         Err(error) => Err(error.to_string()),
     }
+}
+
+fn patience(text: &str) -> Result<f64, String> {
+    let seconds = seconds(text)?;
+    if seconds < 0.001 { Err("a server needs some time".to_owned()) } else { Ok(seconds) }
 }
 
 fn agents(text: &str) -> Result<usize, String> {
