@@ -221,7 +221,7 @@ pub(crate) struct TesteeArgs {
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub(crate) parallel: u16,
 
-    /// Seconds for which the server may say nothing
+    /// Seconds for which the server may say nothing; ten times that for the reports
     #[arg(long, value_name = "S", default_value_t = 60.0, value_parser = patience)]
     pub(crate) timeout: f64,
 

@@ -228,9 +228,13 @@ fn the_old_name_has_ended_when_nobody_is_there() {
 #[test]
 fn silence_has_a_limit() {
     // How far it gets in that time is not for a test to say.
-    for server in
-        [serve(silence), serve(nothing_more), counts("1", silence), counts("1", nothing_more)]
-    {
+    for server in [
+        serve(silence),
+        serve(nothing_more),
+        counts("1", silence),
+        counts("0", silence),
+        counts("1", nothing_more),
+    ] {
         let dir = TempDir::new().unwrap();
         said(&wsproof(dir.path(), &["testee", &server.url(), "--timeout", "0.2"]), 3);
     }
