@@ -64,8 +64,6 @@ pub(super) async fn echo(args: &Args) -> Result<Exit, Error> {
     let (url, server) = server(args)?;
     let stop = CancellationToken::new();
     stop_when_told(stop.clone());
-    let failed =
-        |error: String| Ok(not_carried_out(&Error::failed(format!("echo what {url} says"), error)));
     let connected = tokio::select! {
         () = stop.cancelled() => return Ok(Exit::AsExpected),
         connected = server.connect() => connected,
@@ -74,7 +72,7 @@ pub(super) async fn echo(args: &Args) -> Result<Exit, Error> {
         Ok(stream) => stream,
         Err(error) => {
             let error = testee::explained(error);
-            return Ok(not_carried_out(&Error::failed(format!("reach {url}"), error)));
+            return Ok(not_carried_out(&Error::failed(format!("echo what {url} says"), error)));
         }
     };
     let mut endpoint = Endpoint::client(ClientConfig {
@@ -93,10 +91,12 @@ pub(super) async fn echo(args: &Args) -> Result<Exit, Error> {
         // It ends as if the server had closed.
         tracing::debug!(%error, "connection lost");
     }
-    match refused {
-        Some(why) if !stop.is_cancelled() => failed(why),
-        _ => Ok(Exit::AsExpected),
-    }
+    Ok(match refused {
+        Some(why) if !stop.is_cancelled() => {
+            not_carried_out(&Error::failed(format!("echo what {url} says"), why))
+        }
+        _ => Exit::AsExpected,
+    })
 }
 
 /// The server that `-w` names; any certificate of it is good.
