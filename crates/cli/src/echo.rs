@@ -57,7 +57,7 @@ async fn serve_node(file: &Path, defect: Option<Defect>) -> Result<Exit, Error> 
             let place = format!("{}: at `{place}.endpoint.tls`", file.display());
             Error::usage(format!("{place}: {}", fault(&error)))
         })?;
-        wanted.push((tls, EchoOptions { addrs, backlog, server, defect }));
+        wanted.push((tls, EchoOptions { addrs, backlog, server, defect, room: None }));
     }
     serve_all(wanted, true).await
 }

@@ -32,6 +32,9 @@ const MODES: [&str; 10] = [
 /// Version of the suite whose verdicts and files these are.
 const SUITE: &str = "25.10.1";
 
+/// Where the web page of the suite is, unless `-u` says otherwise.
+const WEB_PORT: &str = "8080";
+
 /// What the suite calls itself on the wire.
 const CLASSIC_AGENT: &str = "AutobahnTestSuite/25.10.1-0.10.9";
 
@@ -166,6 +169,7 @@ fn run(args: &Args) -> Result<Exit, Error> {
     match mode {
         "fuzzingclient" => runtime()?.block_on(fuzzingclient::run(args)),
         "fuzzingserver" => runtime()?.block_on(fuzzingserver::run(args)),
+        "broadcastserver" => runtime()?.block_on(server::run(args, server::Kind::Broadcast)),
         "testeeserver" => runtime()?.block_on(server::run(args, server::Kind::Testee)),
         "echoserver" => runtime()?.block_on(server::run(args, server::Kind::Echo)),
         mode if MODES.contains(&mode) => Err(Error::usage(format!(
