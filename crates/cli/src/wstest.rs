@@ -4,6 +4,7 @@ mod fuzzingclient;
 mod fuzzingserver;
 mod options;
 mod pattern;
+mod serializer;
 mod server;
 mod spec;
 
@@ -170,6 +171,7 @@ fn run(args: &Args) -> Result<Exit, Error> {
         "fuzzingclient" => runtime()?.block_on(fuzzingclient::run(args)),
         "fuzzingserver" => runtime()?.block_on(fuzzingserver::run(args)),
         "broadcastserver" => runtime()?.block_on(server::run(args, server::Kind::Broadcast)),
+        "serializer" => serializer::run(args),
         "testeeserver" => runtime()?.block_on(server::run(args, server::Kind::Testee)),
         "echoserver" => runtime()?.block_on(server::run(args, server::Kind::Echo)),
         mode if MODES.contains(&mode) => Err(Error::usage(format!(
