@@ -17,4 +17,4 @@ pub use event::{Attempt, Confirmation, Event, Settled};
 pub use listen::{Exclusion, ListenOptions, Visit, listen};
 pub use schedule::{Options, Peer, run_peer};
 pub use server::{Readiness, ServerCommand, ServerDied, ServerError};
-pub use tls::{Identity, Tls, TlsError, TlsOptions, Trust};
+pub use tls::{Identity, Tls, TlsError, TlsOptions, Trust, explain as explain_tls};

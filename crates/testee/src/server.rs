@@ -246,7 +246,7 @@ async fn relay(
             Event::Opened { .. } => seat.enter(),
             Event::Closed { .. } => seat.leave(),
             Event::Message { text, payload } => room.say(Message::new(text, payload)),
-            Event::Refused { .. } | Event::Failed { .. } | Event::Ping(_) | Event::Pong(_) => {}
+            _ => {}
         }
     };
     tokio::select! {
@@ -265,6 +265,7 @@ fn log(event: &Event) {
         Event::Closed { code, reason, clean } => {
             tracing::debug!(code = code.map(|code| code.0), reason, clean, "closed");
         }
+        Event::Silent => tracing::debug!("silent"),
         Event::Message { .. } | Event::Ping(_) | Event::Pong(_) => {}
     }
 }
