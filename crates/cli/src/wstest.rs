@@ -1,5 +1,6 @@
 //! `wstest`: the command line of old, with its flags, files, lines and exit codes.
 
+mod client;
 mod fuzzingclient;
 mod fuzzingserver;
 mod options;
@@ -49,20 +50,21 @@ const CLASSIC_AGENT: &str = "AutobahnTestSuite/25.10.1-0.10.9";
     after_help = AFTER_HELP
 )]
 struct Args {
-    /// Test mode: fuzzingclient, fuzzingserver, testeeserver or echoserver
+    /// Test mode: fuzzingclient, fuzzingserver, testeeserver, testeeclient, echoserver or
+    /// echoclient
     #[arg(short, long)]
     mode: Option<String>,
     /// Test specification file [default: MODE.json, written if it is not there]
     #[arg(short, long)]
     spec: Option<PathBuf>,
-    /// WebSocket URI: of the server under test if the specification names none, or the one to
-    /// listen on, such as ws://:9001 or wss://:9001, which means all interfaces
+    /// WebSocket URI: of the server under test if the specification names none, of the one that a
+    /// client mode connects to, or the one to listen on, such as ws://:9001 or wss://:9001, which means all interfaces
     #[arg(short, long)]
     wsuri: Option<String>,
     /// Port of the embedded web server, 0 for none
     #[arg(short = 'u', long, default_value = "8080")]
     webport: String,
-    /// Identifier of a client testee
+    /// Name of testeeclient, in the reports and in User-Agent [default: wsproof/VERSION]
     #[arg(short, long)]
     ident: Option<String>,
     /// PEM file with the private key of a server mode for wss://
@@ -174,9 +176,11 @@ fn run(args: &Args) -> Result<Exit, Error> {
         "serializer" => serializer::run(args),
         "testeeserver" => runtime()?.block_on(server::run(args, server::Kind::Testee)),
         "echoserver" => runtime()?.block_on(server::run(args, server::Kind::Echo)),
+        "testeeclient" => runtime()?.block_on(client::testee(args)),
+        "echoclient" => runtime()?.block_on(client::echo(args)),
         mode if MODES.contains(&mode) => Err(Error::usage(format!(
-            "mode {mode} is not there yet; there are fuzzingclient, fuzzingserver, testeeserver \
-             and echoserver"
+            "mode {mode} is not there yet; there are fuzzingclient, fuzzingserver, testeeserver, \
+             testeeclient, echoserver and echoclient"
         ))),
         mode => Err(Error::usage(format!("`{mode}` is no mode; there are {}", MODES.join(", ")))),
     }

@@ -42,6 +42,8 @@ pub enum Step {
     Counted(usize),
     /// The case with this number begins.
     Case(usize),
+    /// A case is over.
+    Over,
     /// All cases are over, and the reports are asked for.
     Reports,
 }
@@ -117,6 +119,7 @@ impl Walk {
         for number in 1..=count {
             if cases.len() >= walk.parallel.max(1) {
                 ended(cases.join_next().await)?;
+                on_step(Step::Over);
             }
             if stop.is_cancelled() {
                 break;
@@ -127,6 +130,7 @@ impl Walk {
         }
         while let Some(case) = cases.join_next().await {
             ended(Some(case))?;
+            on_step(Step::Over);
         }
         if stop.is_cancelled() {
             return Ok(Walked::Stopped);
