@@ -178,9 +178,10 @@ fn run(args: &Args) -> Result<Exit, Error> {
         "echoserver" => runtime()?.block_on(server::run(args, server::Kind::Echo)),
         "testeeclient" => runtime()?.block_on(client::testee(args)),
         "echoclient" => runtime()?.block_on(client::echo(args)),
+        "broadcastclient" => runtime()?.block_on(client::broadcast(args)),
         mode if MODES.contains(&mode) => Err(Error::usage(format!(
             "mode {mode} is not there yet; there are fuzzingclient, fuzzingserver, testeeserver, \
-             testeeclient, echoserver and echoclient"
+             testeeclient, echoserver, echoclient, broadcastserver, broadcastclient and serializer"
         ))),
         mode => Err(Error::usage(format!("`{mode}` is no mode; there are {}", MODES.join(", ")))),
     }

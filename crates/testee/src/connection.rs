@@ -156,7 +156,8 @@ async fn run(
         } else {
             endpoint.poll_timeout().map(|after| begun + after)
         };
-        let waiting = outbox.unsent + mailbox.held();
+        let is_open = endpoint.is_open();
+        let waiting = outbox.unsent + if is_open { mailbox.held() } else { 0 };
         let reads = !ended && (waiting < BACKLOG || endpoint.is_discarding());
         tokio::select! {
             biased;
@@ -171,7 +172,7 @@ async fn run(
                 }
                 endpoint.handle_timeout(begun.elapsed());
             }
-            message = mailbox.next(), if outbox.unsent < AT_HAND => {
+            message = mailbox.next(), if is_open && outbox.unsent < AT_HAND => {
                 let now = begun.elapsed();
                 match &*message {
                     Message::Text(text) => endpoint.send_text(now, text.as_str()),
