@@ -3,6 +3,7 @@
 mod client;
 mod fuzzingclient;
 mod fuzzingserver;
+mod massconnect;
 mod options;
 mod pattern;
 mod serializer;
@@ -179,10 +180,7 @@ fn run(args: &Args) -> Result<Exit, Error> {
         "testeeclient" => runtime()?.block_on(client::testee(args)),
         "echoclient" => runtime()?.block_on(client::echo(args)),
         "broadcastclient" => runtime()?.block_on(client::broadcast(args)),
-        mode if MODES.contains(&mode) => Err(Error::usage(format!(
-            "mode {mode} is not there yet; there are fuzzingclient, fuzzingserver, testeeserver, \
-             testeeclient, echoserver, echoclient, broadcastserver, broadcastclient and serializer"
-        ))),
+        "massconnect" => runtime()?.block_on(massconnect::run(args)),
         mode => Err(Error::usage(format!("`{mode}` is no mode; there are {}", MODES.join(", ")))),
     }
 }

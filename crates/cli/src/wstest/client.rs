@@ -103,11 +103,7 @@ pub(super) async fn broadcast(args: &Args) -> Result<Exit, Error> {
 
 /// A message on one line; what is no text is shown in hex.
 fn shown(text: bool, payload: &[u8]) -> String {
-    if text {
-        output::clean(&String::from_utf8_lossy(payload))
-    } else {
-        payload.iter().map(|octet| format!("{octet:02x}")).collect()
-    }
+    if text { output::clean(&String::from_utf8_lossy(payload)) } else { output::hex(payload) }
 }
 
 /// What this machine is called, as far as anybody says it.
@@ -189,12 +185,12 @@ fn config(url: &WsUrl) -> ClientConfig {
     ClientConfig { close_reply: CloseReply::Normal, ..testee::client_config(url) }
 }
 
-fn name(args: &Args) -> &'static str {
+pub(super) fn name(args: &Args) -> &'static str {
     if args.user_agent == Some(UserAgent::Classic) { CLASSIC_AGENT } else { SERVER_NAME }
 }
 
 /// Says what went wrong with a server; that is no wrong usage.
-fn not_carried_out(error: &Error) -> Exit {
+pub(super) fn not_carried_out(error: &Error) -> Exit {
     output::error(error);
     // Scripts of old read it here.
     output::line(&error.to_string());

@@ -1,4 +1,4 @@
-//! The mode `serializer`: sample messages of WAMP v2, each as a list, as JSON and as MessagePack.
+//! The mode `serializer`: sample messages of WAMP v2, each as a list, as JSON and as `MessagePack`.
 //!
 //! Whoever writes a WAMP serializer can compare octet by octet.
 
@@ -6,7 +6,10 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::Args;
-use crate::exit::{Error, Exit};
+use crate::{
+    exit::{Error, Exit},
+    output,
+};
 
 /// A sample, with the keys that the file has always had.
 #[derive(Debug, Serialize)]
@@ -35,8 +38,7 @@ fn samples() -> Result<Vec<Sample>, Box<dyn std::error::Error + Send + Sync>> {
     let sample = |(name, rmsg): (&'static str, Value)| {
         let json = serde_json::to_string(&rmsg)?;
         let octets = rmp_serde::to_vec(&rmsg)?;
-        let msgpack = octets.iter().map(|octet| format!("{octet:02x}")).collect();
-        Ok(Sample { name, rmsg, json, msgpack })
+        Ok(Sample { name, rmsg, json, msgpack: output::hex(&octets) })
     };
     messages().into_iter().map(sample).collect()
 }
