@@ -26,7 +26,10 @@ use crate::{
     mailbox::{Mailbox, Message, mailbox},
 };
 
-/// Octets read at once.
+/// Octets read at once, at first. Most connections of many are silent.
+const FIRST_READ: usize = 1 << 10;
+
+/// Octets read at once, from a peer that says much.
 const READ: usize = 64 << 10;
 
 /// While more octets are unsent, nothing is read.
@@ -128,7 +131,7 @@ async fn run(
     mut on_event: impl FnMut(&mut Endpoint, Duration, Event),
 ) -> io::Result<End> {
     let begun = Instant::now();
-    let mut buffer = vec![0; READ];
+    let mut buffer = vec![0; FIRST_READ];
     let mut outbox = Outbox::default();
     let (mut ended, mut stopping) = (false, false);
     let mut progress = begun;
@@ -190,7 +193,12 @@ async fn run(
                     ended = true;
                     endpoint.handle(begun.elapsed(), Input::Eof);
                 }
-                Moved::In(n) => endpoint.handle(begun.elapsed(), Input::Octets(&mut buffer[..n])),
+                Moved::In(n) => {
+                    endpoint.handle(begun.elapsed(), Input::Octets(&mut buffer[..n]));
+                    if n == buffer.len() && n < READ {
+                        buffer.resize(READ, 0);
+                    }
+                }
                 Moved::Broken(error) => {
                     endpoint.handle(begun.elapsed(), Input::Reset);
                     broken = Some(error);
