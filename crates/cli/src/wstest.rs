@@ -51,15 +51,16 @@ const CLASSIC_AGENT: &str = "AutobahnTestSuite/25.10.1-0.10.9";
     after_help = AFTER_HELP
 )]
 struct Args {
-    /// Test mode: fuzzingclient, fuzzingserver, testeeserver, testeeclient, echoserver or
-    /// echoclient
+    /// Mode: fuzzingclient or fuzzingserver to test; testeeserver, testeeclient, echoserver or
+    /// echoclient to be tested; broadcastserver, broadcastclient, massconnect or serializer
     #[arg(short, long)]
     mode: Option<String>,
     /// Test specification file [default: MODE.json, written if it is not there]
     #[arg(short, long)]
     spec: Option<PathBuf>,
     /// WebSocket URI: of the server under test if the specification names none, of the one that a
-    /// client mode connects to, or the one to listen on, such as ws://:9001 or wss://:9001, which means all interfaces
+    /// client mode connects to, or the one to listen on, such as ws://:9001 or wss://:9001, which
+    /// means all interfaces
     #[arg(short, long)]
     wsuri: Option<String>,
     /// Port of the embedded web server, 0 for none
@@ -75,7 +76,7 @@ struct Args {
     /// at start and signed by itself
     #[arg(short, long)]
     cert: Option<PathBuf>,
-    /// Output file of modes that generate data
+    /// Output file of serializer
     #[arg(short, long)]
     outfile: Option<PathBuf>,
     /// Test set of an import specification
