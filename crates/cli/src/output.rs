@@ -47,6 +47,11 @@ pub(crate) fn hex(octets: &[u8]) -> String {
     })
 }
 
+/// Like [`clean`], but keeps the line breaks.
+pub(crate) fn clean_lines(text: &str) -> String {
+    text.lines().map(clean).collect::<Vec<_>>().join("\n")
+}
+
 /// Turns on what `WSPROOF_LOG` asks for, such as `debug`.
 pub(crate) fn start_logging() {
     let filter = EnvFilter::try_from_env("WSPROOF_LOG").unwrap_or_else(|_| EnvFilter::new("off"));

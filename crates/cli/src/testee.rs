@@ -1,6 +1,6 @@
 //! `wsproof testee`: the strict client, which goes through the cases of a fuzzing server.
 
-use std::time::Duration;
+use std::{io, time::Duration};
 
 use tokio_util::sync::CancellationToken;
 use wsproof_runner::{Tls, explain_tls};
@@ -108,10 +108,12 @@ pub(crate) fn failed(url: &WsUrl, error: WalkError) -> Error {
     Error::failed(format!("go through the cases of {url}"), error)
 }
 
-/// The same error; one of TLS says how to mend it.
+/// The same error; what TLS says is put into words.
 pub(crate) fn explained(error: ConnectError) -> ConnectError {
     match error {
-        ConnectError::Tls(error) => ConnectError::Tls(explain_tls(&error)),
+        ConnectError::Tls(error) if error.kind() != io::ErrorKind::TimedOut => {
+            ConnectError::Tls(explain_tls(&error))
+        }
         error => error,
     }
 }

@@ -63,7 +63,9 @@ impl ServerAddress {
         let Some(tls) = &self.tls else { return Ok(Stream::Tcp(stream)) };
         let stream = timeout(TLS_HANDSHAKE, tls.connect(&self.host, stream))
             .await
-            .unwrap_or_else(|_| Err(late("the server does not answer the handshake")))
+            .unwrap_or_else(|_| {
+                Err(late("the server does not answer; if it speaks plain WebSocket, use ws://"))
+            })
             .map_err(ConnectError::Tls)?;
         Ok(Stream::Tls(Box::new(stream)))
     }

@@ -90,6 +90,12 @@ pub enum WalkError {
         /// The request target.
         what: String,
     },
+    /// The connection for the reports ended without a closing handshake.
+    #[error("{what}: the server did not close the WebSocket; the reports may be incomplete")]
+    NotClosed {
+        /// The request target.
+        what: String,
+    },
     /// The server said nothing for too long.
     #[error("{what}: the server said nothing for {patience:?}")]
     Silent {
@@ -143,7 +149,7 @@ impl Walk {
     /// Asks for the number of cases; `None` if stopped meanwhile.
     async fn count(&self, stop: &CancellationToken) -> Result<Option<usize>, WalkError> {
         let target = "/getCaseCount";
-        let said = self.ask(target, stop).await?;
+        let Answer { said, .. } = self.ask(target, stop).await?;
         if stop.is_cancelled() {
             return Ok(None);
         }
@@ -169,25 +175,34 @@ impl Walk {
     /// Has the reports written; when it is closed they are.
     async fn update_reports(&self, stop: &CancellationToken) -> Result<(), WalkError> {
         let target = format!("/updateReports?agent={}", escaped(&self.agent));
-        self.ask(&target, stop).await.map(drop)
+        let answer = self.ask(&target, stop).await?;
+        if answer.closed || stop.is_cancelled() {
+            Ok(())
+        } else {
+            Err(WalkError::NotClosed { what: target })
+        }
     }
 
-    /// The first message of the server, if it sends one before it closes.
-    async fn ask(
-        &self,
-        target: &str,
-        stop: &CancellationToken,
-    ) -> Result<Option<Vec<u8>>, WalkError> {
-        let mut said = None;
-        let asking = self.converse(target, self.endpoint(target), stop, |endpoint, now, event| {
-            if let Event::Message { payload, .. } = event {
-                said = Some(payload);
-                endpoint.close(now, CloseCode::NORMAL, "");
-            }
-        });
+    /// What the server has to say to a request.
+    async fn ask(&self, target: &str, stop: &CancellationToken) -> Result<Answer, WalkError> {
+        let mut answer = Answer::default();
+        let asking =
+            self.converse(
+                target,
+                self.endpoint(target),
+                stop,
+                |endpoint, now, event| match event {
+                    Event::Message { payload, .. } => {
+                        answer.said = Some(payload);
+                        endpoint.close(now, CloseCode::NORMAL, "");
+                    }
+                    Event::Closed { clean, .. } => answer.closed = clean,
+                    _ => {}
+                },
+            );
         // A server that goes on about something else does not answer either.
         match timeout(self.patience, asking).await {
-            Ok(ended) => ended.map(|()| said),
+            Ok(ended) => ended.map(|()| answer),
             Err(_) => Err(self.silent(target)),
         }
     }
@@ -238,6 +253,15 @@ impl Walk {
     fn silent(&self, target: &str) -> WalkError {
         WalkError::Silent { what: target.to_owned(), patience: self.patience }
     }
+}
+
+/// An answer of a fuzzing server.
+#[derive(Debug, Default)]
+struct Answer {
+    /// Its first message.
+    said: Option<Vec<u8>>,
+    /// Whether the closing handshake came to its end.
+    closed: bool,
 }
 
 type Joined = Result<Result<(), WalkError>, tokio::task::JoinError>;

@@ -1,5 +1,6 @@
 //! The fuzzing server: clients under test, as a specification says.
 
+mod options;
 mod spec;
 
 use std::sync::Arc;
@@ -52,13 +53,16 @@ pub(super) async fn run(args: &Args) -> Result<Exit, Error> {
         server_name: if classic { CLASSIC_AGENT } else { echo::SERVER_NAME }.to_owned(),
         timers: options.timers(),
         settings: options.settings(),
+        admission: options.admission(),
         until_idle: None,
         agents: None,
+        client: None,
     };
     let exit = listen::serve(plan, serving, |_, count| {
         output::line(&format!("{} Fuzzing Server (Port {port})", echo::SERVER_NAME));
         output::line(&format!("Ok, will run {count} test cases for any clients connecting"));
         output::line(&format!("Cases = {ids}"));
+        Ok(())
     })
     .await?;
     // To be told to end is how it ends.

@@ -41,7 +41,7 @@ pub(super) async fn run(args: &Args, kind: Kind) -> Result<Exit, Error> {
     }
     let server = config(args, kind);
     let options = EchoOptions { addrs, server, room, ..EchoOptions::default() };
-    echo::serve(tls, options, false).await
+    echo::serve(tls, options).await
 }
 
 /// All interfaces, whatever the host: that is how the server modes always were.
