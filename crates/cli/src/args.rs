@@ -174,6 +174,11 @@ pub(crate) struct ListenArgs {
     #[arg(long, value_name = "N", value_parser = agents)]
     pub(crate) agents: Option<usize>,
 
+    /// Serve a web page that tests the visitor's browser, and the report, on this port of the same
+    /// addresses; 0 takes one that is free
+    #[arg(long, value_name = "PORT")]
+    pub(crate) webport: Option<u16>,
+
     #[command(flatten)]
     pub(crate) client: ClientArgs,
 

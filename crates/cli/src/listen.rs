@@ -23,6 +23,7 @@ use crate::{
     selection::select_known,
     session::{Plan, Session, Voice, is_excluded, seed_from_clock},
     test::watch_for_interrupt,
+    web::{self, Site, WebPort},
 };
 use client::{Client, Started};
 use host::Host;
@@ -43,6 +44,7 @@ pub(crate) struct Serving {
     pub(crate) agents: Option<usize>,
     /// A client to start as soon as it may connect.
     pub(crate) client: Option<Client>,
+    pub(crate) web: Option<WebPort>,
 }
 
 /// Where clients are served if nobody says otherwise.
@@ -84,6 +86,7 @@ pub(crate) async fn run(args: ListenArgs) -> Result<Exit, Error> {
         until_idle: args.until_idle.map(Duration::from_secs_f64),
         agents: args.agents,
         client,
+        web: args.webport.map(WebPort::Wanted),
     };
     serve(plan, serving, |urls, cases| {
         echo::announce(urls, &ready)?;
@@ -113,6 +116,7 @@ pub(crate) async fn serve(
     let mut listeners = Vec::new();
     let mut urls = Vec::new();
     let mut dialable = None;
+    let mut bound = Vec::new();
     let scheme = if serving.tls.is_some() { "wss" } else { "ws" };
     for &addr in &serving.addrs {
         let (listener, addr) =
@@ -120,7 +124,11 @@ pub(crate) async fn serve(
         listeners.push(listener);
         urls.push(format!("{scheme}://{addr}"));
         dialable.get_or_insert_with(|| format!("{scheme}://{}", reachable(addr)));
+        bound.push(addr);
     }
+    let stop = CancellationToken::new();
+    let site = |beside| Site::fuzzing(beside, &plan.cases, plan.out.clone());
+    let pages = web::beside(&bound, serving.web, serving.tls.as_ref(), site, &stop)?;
     let excluded = plan.excluded.clone();
     let options = ListenOptions {
         cases: plan.cases.clone(),
@@ -136,10 +144,15 @@ pub(crate) async fn serve(
         agents: serving.agents,
     };
     let interrupted = CancellationToken::new();
+    let voice = plan.voice;
     let mut host = Host::new(Session::start(plan, interrupted.clone())?);
-    let stop = CancellationToken::new();
     watch_for_interrupt(stop.clone());
     announce(&urls, options.cases.len())?;
+    for page in &pages {
+        let text = format!("web page for browsers on {page}");
+        // Scripts of old know which lines come on stdout.
+        if voice == Voice::Own { output::line(&text) } else { output::notice(&text) }
+    }
 
     let (sender, mut visits) = mpsc::unbounded_channel();
     let listening = listen(listeners, options, sender, &stop);

@@ -15,6 +15,7 @@ mod session;
 mod test;
 mod testee;
 mod url;
+mod web;
 mod wstest;
 
 use std::{ffi::OsString, path::Path};

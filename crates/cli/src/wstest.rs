@@ -17,6 +17,7 @@ use clap::{Parser, ValueEnum};
 use crate::{
     exit::{Error, Exit},
     output, runtime,
+    web::WebPort,
 };
 
 const MODES: [&str; 10] = [
@@ -34,9 +35,6 @@ const MODES: [&str; 10] = [
 
 /// Version of the suite whose verdicts and files these are.
 const SUITE: &str = "25.10.1";
-
-/// Where the web page of the suite is, unless `-u` says otherwise.
-const WEB_PORT: &str = "8080";
 
 /// What the suite calls itself on the wire.
 const CLASSIC_AGENT: &str = "AutobahnTestSuite/25.10.1-0.10.9";
@@ -63,7 +61,7 @@ struct Args {
     /// means all interfaces
     #[arg(short, long)]
     wsuri: Option<String>,
-    /// Port of the embedded web server, 0 for none
+    /// Port of the web page of fuzzingserver, echoserver and broadcastserver, 0 for none
     #[arg(short = 'u', long, default_value = "8080")]
     webport: String,
     /// Name of testeeclient, in the reports and in User-Agent [default: wsproof/VERSION]
@@ -159,12 +157,7 @@ fn run(args: &Args) -> Result<Exit, Error> {
         output::line(concat!("wsproof ", env!("CARGO_PKG_VERSION")));
         return Ok(Exit::AsExpected);
     }
-    if args.webport.parse::<u16>().is_err() {
-        return Err(Error::usage(format!(
-            "`{}` is no port: --webport takes 0 to 65535",
-            args.webport
-        )));
-    }
+    web_port(args)?;
     let Some(mode) = args.mode.as_deref() else {
         return Err(Error::usage(format!(
             "no mode was given; -m takes one of {}",
@@ -183,5 +176,16 @@ fn run(args: &Args) -> Result<Exit, Error> {
         "broadcastclient" => runtime()?.block_on(client::broadcast(args)),
         "massconnect" => runtime()?.block_on(massconnect::run(args)),
         mode => Err(Error::usage(format!("`{mode}` is no mode; there are {}", MODES.join(", ")))),
+    }
+}
+
+/// Where the page of a mode with a web server is, if it is wanted.
+fn web_port(args: &Args) -> Result<Option<WebPort>, Error> {
+    match args.webport.parse() {
+        Ok(0) => Ok(None),
+        Ok(port) => Ok(Some(WebPort::IfFree(port))),
+        Err(_) => {
+            Err(Error::usage(format!("`{}` is no port: --webport takes 0 to 65535", args.webport)))
+        }
     }
 }

@@ -26,9 +26,6 @@ pub(super) async fn run(args: &Args) -> Result<Exit, Error> {
     if url.path.contains('?') {
         return Err(Error::usage(format!("`url`: {url} has a query; clients name it, not we")));
     }
-    if args.webport != super::WEB_PORT && args.webport != "0" {
-        output::notice("there is no web page yet: -u has no effect");
-    }
     let tls = if url.secure { Some(tls(args, &spec)?) } else { None };
     let options = spec.options()?;
     let all = listen::for_clients(wsproof_cases::catalogue());
@@ -57,6 +54,7 @@ pub(super) async fn run(args: &Args) -> Result<Exit, Error> {
         until_idle: None,
         agents: None,
         client: None,
+        web: super::web_port(args)?,
     };
     let exit = listen::serve(plan, serving, |_, count| {
         output::line(&format!("{} Fuzzing Server (Port {port})", echo::SERVER_NAME));

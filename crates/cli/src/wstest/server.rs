@@ -2,6 +2,7 @@
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 
+use tokio_util::sync::CancellationToken;
 use wsproof_testee::{CloseReply, EchoOptions, FailBy, Room, ServerConfig, ServerTls};
 
 use super::{Args, UserAgent};
@@ -10,6 +11,7 @@ use crate::{
     exit::{Error, Exit},
     output,
     url::WsUrl,
+    web::{self, Beside, Site},
 };
 
 /// Whose behaviour is served.
@@ -32,11 +34,21 @@ pub(super) async fn run(args: &Args, kind: Kind) -> Result<Exit, Error> {
     let url = WsUrl::parse(&uri.replacen("://:", "://0.0.0.0:", 1)).map_err(Error::usage)?;
     let tls = if url.secure { Some(tls(args)?) } else { None };
     let addrs = all_interfaces(url.address.port);
+    let site = match kind {
+        Kind::Broadcast => Some(Site::broadcast as fn(Beside) -> Site),
+        Kind::Echo => Some(Site::echo as _),
+        Kind::Testee => None,
+    };
+    if let Some(site) = site {
+        // It is served as long as this process runs.
+        let stop = CancellationToken::new();
+        let pages = web::beside(&addrs, super::web_port(args)?, tls.as_ref(), site, &stop)?;
+        for page in pages {
+            output::notice(&format!("web page for browsers on {page}"));
+        }
+    }
     let room = (kind == Kind::Broadcast).then(Room::default);
     if let Some(room) = room.clone() {
-        if args.webport != super::WEB_PORT && args.webport != "0" {
-            output::notice("there is no web page yet: -u has no effect");
-        }
         tokio::spawn(async move { room.tick().await });
     }
     let server = config(args, kind);

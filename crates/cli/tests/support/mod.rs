@@ -2,6 +2,9 @@
 
 #![allow(dead_code, reason = "each test file uses its part")]
 
+pub(crate) mod hosting;
+pub(crate) mod packages;
+
 use std::{
     net::{Ipv4Addr, SocketAddr},
     path::Path,
