@@ -42,9 +42,9 @@ pub(crate) struct Serving {
     pub(crate) admission: Admission,
     pub(crate) until_idle: Option<Duration>,
     pub(crate) agents: Option<usize>,
+    pub(crate) web: Option<WebPort>,
     /// A client to start as soon as it may connect.
     pub(crate) client: Option<Client>,
-    pub(crate) web: Option<WebPort>,
 }
 
 /// Where clients are served if nobody says otherwise.
@@ -85,8 +85,8 @@ pub(crate) async fn run(args: ListenArgs) -> Result<Exit, Error> {
         admission: Admission::default(),
         until_idle: args.until_idle.map(Duration::from_secs_f64),
         agents: args.agents,
-        client,
         web: args.webport.map(WebPort::Wanted),
+        client,
     };
     serve(plan, serving, |urls, cases| {
         echo::announce(urls, &ready)?;
@@ -115,20 +115,21 @@ pub(crate) async fn serve(
 ) -> Result<Exit, Error> {
     let mut listeners = Vec::new();
     let mut urls = Vec::new();
-    let mut dialable = None;
     let mut bound = Vec::new();
+    let mut dialable = None;
     let scheme = if serving.tls.is_some() { "wss" } else { "ws" };
     for &addr in &serving.addrs {
         let (listener, addr) =
             server::bind(addr, BACKLOG).map_err(|error| Error::failed("serve clients", error))?;
         listeners.push(listener);
         urls.push(format!("{scheme}://{addr}"));
-        dialable.get_or_insert_with(|| format!("{scheme}://{}", reachable(addr)));
         bound.push(addr);
+        dialable.get_or_insert_with(|| format!("{scheme}://{}", reachable(addr)));
     }
     let stop = CancellationToken::new();
     let site = |beside| Site::fuzzing(beside, &plan.cases, plan.out.clone());
     let pages = web::beside(&bound, serving.web, serving.tls.as_ref(), site, &stop)?;
+    let voice = plan.voice;
     let excluded = plan.excluded.clone();
     let options = ListenOptions {
         cases: plan.cases.clone(),
@@ -144,7 +145,6 @@ pub(crate) async fn serve(
         agents: serving.agents,
     };
     let interrupted = CancellationToken::new();
-    let voice = plan.voice;
     let mut host = Host::new(Session::start(plan, interrupted.clone())?);
     watch_for_interrupt(stop.clone());
     announce(&urls, options.cases.len())?;

@@ -230,7 +230,13 @@ pub(crate) fn beside(
     let scheme = if tls.is_some() { "https" } else { "http" };
     let mut urls = Vec::new();
     for (listener, addr, port) in bound {
-        urls.push(format!("{scheme}://{addr}/"));
+        // All interfaces have one name that a browser understands.
+        let all = addr.ip().is_unspecified();
+        let host = if all { format!("localhost:{}", addr.port()) } else { addr.to_string() };
+        let url = format!("{scheme}://{host}/");
+        if !urls.contains(&url) {
+            urls.push(url);
+        }
         let site = site(Beside { port, secure: tls.is_some() });
         tokio::spawn(serve(listener, tls.cloned(), site, stop.clone()));
     }

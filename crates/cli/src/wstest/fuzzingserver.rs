@@ -53,8 +53,8 @@ pub(super) async fn run(args: &Args) -> Result<Exit, Error> {
         admission: options.admission(),
         until_idle: None,
         agents: None,
-        client: None,
         web: super::web_port(args)?,
+        client: None,
     };
     let exit = listen::serve(plan, serving, |_, count| {
         output::line(&format!("{} Fuzzing Server (Port {port})", echo::SERVER_NAME));

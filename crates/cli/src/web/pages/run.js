@@ -11,7 +11,7 @@ const TONES = {
   UNIMPLEMENTED: ["none", "–"],
   skipped: ["none", "–"],
   "no verdict": ["none", "–"],
-  "given up": ["fail", "✗"],
+  "given up": ["none", "–"],
 };
 
 let server;
@@ -66,8 +66,7 @@ async function start() {
   try {
     view.over(await walk.run(cases));
   } catch (error) {
-    view.over("broken");
-    fault("This browser", `could not go on: ${error.message || error}`);
+    view.over("broken", `This browser cannot go on: ${error.message || error}`);
   }
   walk = null;
   lock(false);
@@ -97,6 +96,8 @@ class View {
   #cases;
   #counts = new Map();
   #done = 0;
+  /** The case at work. */
+  #case = "";
   #began = performance.now();
   #clock;
   #said = performance.now();
@@ -119,6 +120,7 @@ class View {
   }
 
   started(one) {
+    this.#case = one.id;
     at("quiet").hidden = true;
     at("now").textContent = `${one.id} ${one.title}`;
     rows.get(one.id).square.className = "now";
@@ -160,13 +162,17 @@ class View {
     at("now").textContent = "The report is being written";
   }
 
-  over(end) {
+  /** Says how it ended; `why` if this browser is why. */
+  over(end, why = "") {
     clearInterval(this.#clock);
     at("quiet").hidden = true;
     const all = this.#cases.length;
     const few = `${this.#done} of ${all} cases`;
     const bad = at("rows").querySelectorAll(".bad").length;
-    const passes = `passes ${all === 1 ? "the case" : `all ${all} cases`}`;
+    const fine = ["OK", "NON-STRICT", "INFORMATIONAL"];
+    const passed = fine.reduce((sum, verdict) => sum + (this.#counts.get(verdict)?.n ?? 0), 0);
+    let passes = passed === all ? `passes all ${all} cases` : `passes ${passed} of ${all} cases`;
+    if (passed === 1 && all === 1) passes = "passes the case";
     const texts = {
       done: [
         `${this.#agent} ${bad > 0 ? `fails ${bad} of ${all} cases` : passes}`,
@@ -174,13 +180,13 @@ class View {
       ],
       stopped: [`Stopped after ${few}`, "The report is written, with what was judged by then."],
       gone: [
-        `The server does not answer any more, after ${few}`,
+        `The server does not answer any more since case ${this.#case}`,
         this.#done === 0 && server.secure
           ? // Some browsers take a certificate for one port at a time.
             `If its certificate is signed by itself, open https://${location.hostname}:${server.port}/ and accept it.`
-          : "Its report has what was judged by then. To begin again, start it and reload this page.",
+          : `${few} were done, and its report has them. To begin again, start it and reload this page.`,
       ],
-      broken: [`Broken off after ${few}`, ""],
+      broken: [`Broken off after ${few}`, why],
     };
     const [state, now] = texts[end];
     at("state").textContent = document.title = state;

@@ -58,7 +58,11 @@ function show(kind, text) {
   const time = document.createElement("time");
   time.textContent = new Date().toLocaleTimeString([], { hour12: false });
   line.className = kind;
-  line.append(time, text === "" ? "(empty)" : text);
+  // Colours and places say it to those who see them.
+  const who = document.createElement("span");
+  who.className = "sr";
+  who.textContent = kind === "about" ? "" : `${kind} `;
+  line.append(time, who, text === "" ? "(empty)" : text);
   at("log").prepend(line);
   while (at("log").childElementCount > KEPT) at("log").lastElementChild.remove();
 }
