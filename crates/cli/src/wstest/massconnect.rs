@@ -141,11 +141,14 @@ fn tell(name: &str, url: &WsUrl, summary: &Summary, patience: Duration) {
     for (why, count) in failures.by_count() {
         output::line(&format!("  failed {count} times: {}", output::clean(why)));
     }
-    if *end == End::GivenUp {
-        output::line(&format!(
-            "  gave up: no connection has succeeded for {} s (options.giveupdelay)",
-            patience.as_secs_f64()
-        ));
+    match end {
+        End::Complete => {}
+        End::Stopped => output::line("  interrupted"),
+        End::GivenUp => output::line(&format!(
+            "  gave up: for {} s none of the {} that are missing was opened (giveupdelay)",
+            patience.as_secs_f64(),
+            wanted - opened
+        )),
     }
 }
 
