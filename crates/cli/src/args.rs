@@ -271,6 +271,7 @@ pub(crate) struct TesteeArgs {
 
 /// How a listener speaks TLS, if it does, and how it says that it is there.
 #[derive(Debug, Args)]
+#[command(next_help_heading = "Listening")]
 pub(crate) struct ListenerArgs {
     /// File to write the URLs to, a line each, as soon as clients may connect
     #[arg(long, value_name = "FILE")]
