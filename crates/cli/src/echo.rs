@@ -63,7 +63,7 @@ fn node_transports(file: &Path, defect: Option<Defect>) -> Result<Vec<Wanted>, E
             let place = format!("{}: at `{place}.endpoint.tls`", file.display());
             Error::usage(format!("{place}: {}", fault(&error)))
         })?;
-        wanted.push((tls, EchoOptions { addrs, backlog, server, defect }));
+        wanted.push((tls, EchoOptions { addrs, backlog, server, defect, room: None }));
     }
     Ok(wanted)
 }

@@ -1,6 +1,6 @@
 //! Writing to the terminal. A reader that went away is no error.
 
-use std::io::Write;
+use std::{fmt::Write as _, io::Write};
 
 use tracing_subscriber::EnvFilter;
 
@@ -9,6 +9,12 @@ use crate::exit::Error;
 /// Writes a line to stdout.
 pub(crate) fn line(text: &str) {
     let _ = writeln!(anstream::stdout(), "{text}");
+}
+
+/// Writes a part of a line to stdout, at once.
+pub(crate) fn part(text: &str) {
+    let mut stdout = anstream::stdout();
+    let _ = write!(stdout, "{text}").and_then(|()| stdout.flush());
 }
 
 /// Writes a line to stderr.
@@ -31,6 +37,14 @@ pub(crate) fn warning(text: &str) {
 /// Text from a peer, fit for a terminal: no control characters.
 pub(crate) fn clean(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+}
+
+/// Octets as two hex digits each.
+pub(crate) fn hex(octets: &[u8]) -> String {
+    octets.iter().fold(String::with_capacity(2 * octets.len()), |mut text, octet| {
+        let _ = write!(text, "{octet:02x}");
+        text
+    })
 }
 
 /// Like [`clean`], but keeps the line breaks.

@@ -113,7 +113,6 @@ impl Site {
     }
 
     /// A page that sends messages to a broadcast server and shows what everybody hears.
-    #[allow(dead_code, reason = "the mode that serves it is not there yet")]
     pub(crate) fn broadcast(beside: Beside) -> Self {
         let what = "Every message goes to all who are connected, and so does a tick every second.";
         Self::talk(beside, json!({ "title": "Broadcast server", "what": what }))

@@ -3,8 +3,10 @@
 mod client;
 mod fuzzingclient;
 mod fuzzingserver;
+mod massconnect;
 mod options;
 mod pattern;
+mod serializer;
 mod server;
 mod spec;
 
@@ -47,19 +49,19 @@ const CLASSIC_AGENT: &str = "AutobahnTestSuite/25.10.1-0.10.9";
     after_help = AFTER_HELP
 )]
 struct Args {
-    /// Test mode: fuzzingclient, fuzzingserver, testeeserver, testeeclient, echoserver or
-    /// echoclient
+    /// Mode: fuzzingclient or fuzzingserver to test; testeeserver, testeeclient, echoserver or
+    /// echoclient to be tested; broadcastserver, broadcastclient, massconnect or serializer
     #[arg(short, long)]
     mode: Option<String>,
     /// Test specification file [default: MODE.json, written if it is not there]
     #[arg(short, long)]
     spec: Option<PathBuf>,
-    /// WebSocket URI: of the server under test if the specification names none, of the server for
-    /// a client mode, or the one to listen on, such as ws://:9001 or wss://:9001, which means all
-    /// interfaces
+    /// WebSocket URI: of the server under test if the specification names none, of the one that a
+    /// client mode connects to, or the one to listen on, such as ws://:9001 or wss://:9001, which
+    /// means all interfaces
     #[arg(short, long)]
     wsuri: Option<String>,
-    /// Port of the web page of fuzzingserver and echoserver, 0 for none
+    /// Port of the web page of fuzzingserver, echoserver and broadcastserver, 0 for none
     #[arg(short = 'u', long, default_value = "8080")]
     webport: String,
     /// Name of testeeclient, in the reports and in User-Agent [default: wsproof/VERSION]
@@ -72,7 +74,7 @@ struct Args {
     /// at start and signed by itself
     #[arg(short, long)]
     cert: Option<PathBuf>,
-    /// Output file of modes that generate data
+    /// Output file of serializer
     #[arg(short, long)]
     outfile: Option<PathBuf>,
     /// Test set of an import specification
@@ -165,14 +167,14 @@ fn run(args: &Args) -> Result<Exit, Error> {
     match mode {
         "fuzzingclient" => runtime()?.block_on(fuzzingclient::run(args)),
         "fuzzingserver" => runtime()?.block_on(fuzzingserver::run(args)),
+        "broadcastserver" => runtime()?.block_on(server::run(args, server::Kind::Broadcast)),
+        "serializer" => serializer::run(args),
         "testeeserver" => runtime()?.block_on(server::run(args, server::Kind::Testee)),
         "echoserver" => runtime()?.block_on(server::run(args, server::Kind::Echo)),
         "testeeclient" => runtime()?.block_on(client::testee(args)),
         "echoclient" => runtime()?.block_on(client::echo(args)),
-        mode if MODES.contains(&mode) => Err(Error::usage(format!(
-            "mode {mode} is not there yet; there are fuzzingclient, fuzzingserver, testeeserver, \
-             testeeclient, echoserver and echoclient"
-        ))),
+        "broadcastclient" => runtime()?.block_on(client::broadcast(args)),
+        "massconnect" => runtime()?.block_on(massconnect::run(args)),
         mode => Err(Error::usage(format!("`{mode}` is no mode; there are {}", MODES.join(", ")))),
     }
 }

@@ -236,17 +236,19 @@ fn the_modes_of_old_have_their_pages() {
     let facts = json(web, "/server.json");
     assert_eq!((&facts["port"], &facts["cases"][0]["id"]), (&cases.port().into(), &"1.1.1".into()));
 
-    let [echo, web] = [free_port(), free_port()];
-    let uri = format!("ws://127.0.0.1:{echo}");
-    let args = ["wstest", "-m", "echoserver", "-w", &uri, "-u", &web.to_string()];
-    let _server = Process(spawn(&tempdir(), &args));
-    let web = SocketAddr::from((Ipv4Addr::LOCALHOST, web));
-    wait_for(web);
-    assert!(ask(web, "GET", "/").contains("src=\"/talk.js\""));
-    let facts = json(web, "/server.json");
-    assert_eq!((&facts["title"], &facts["port"]), (&"Echo server".into(), &echo.into()));
-    // There is no report to be had here.
-    assert!(ask(web, "GET", "/reports/").starts_with("HTTP/1.1 404 "));
+    for (mode, title) in [("echoserver", "Echo server"), ("broadcastserver", "Broadcast server")] {
+        let [port, web] = [free_port(), free_port()];
+        let uri = format!("ws://127.0.0.1:{port}");
+        let args = ["wstest", "-m", mode, "-w", &uri, "-u", &web.to_string()];
+        let _server = Process(spawn(&tempdir(), &args));
+        let web = SocketAddr::from((Ipv4Addr::LOCALHOST, web));
+        wait_for(web);
+        assert!(ask(web, "GET", "/").contains("src=\"/talk.js\""));
+        let facts = json(web, "/server.json");
+        assert_eq!((&facts["title"], &facts["port"]), (&title.into(), &port.into()));
+        // There is no report to be had here.
+        assert!(ask(web, "GET", "/reports/").starts_with("HTTP/1.1 404 "));
+    }
 }
 
 #[test]

@@ -10,7 +10,7 @@ use std::{
 use rustls::crypto::aws_lc_rs;
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
-    net::TcpStream,
+    net::{TcpStream, ToSocketAddrs},
     time::timeout,
 };
 use tokio_rustls::client::TlsStream;
@@ -49,9 +49,13 @@ pub enum ConnectError {
 impl ServerAddress {
     /// Opens a connection, over which nothing of a WebSocket has been said yet.
     pub async fn connect(&self) -> Result<Stream, ConnectError> {
+        self.connect_to((self.host.as_str(), self.port)).await
+    }
+
+    /// Likewise, to addresses that were looked up before. TLS still asks for the host.
+    pub async fn connect_to(&self, addrs: impl ToSocketAddrs) -> Result<Stream, ConnectError> {
         let late = |what| io::Error::new(io::ErrorKind::TimedOut, what);
-        let connecting = TcpStream::connect((self.host.as_str(), self.port));
-        let stream = timeout(CONNECT, connecting)
+        let stream = timeout(CONNECT, TcpStream::connect(addrs))
             .await
             .unwrap_or_else(|_| Err(late("nobody answers")))
             .and_then(|stream| stream.set_nodelay(true).map(|()| stream))

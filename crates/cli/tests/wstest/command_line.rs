@@ -74,7 +74,9 @@ fn wrong_usage_is_1_and_stands_on_stdout() {
     };
     check(&[], "no mode");
     check(&["-m", "nonsense"], "is no mode");
-    check(&["-m", "broadcastserver"], "not there yet");
+    check(&["-m", "broadcastserver"], "URI");
+    check(&["-m", "broadcastclient"], "URI");
+    check(&["-m", "serializer"], "-o");
     check(&["-m", "testeeserver"], "URI");
     check(&["-m", "testeeclient"], "URI");
     check(&["-m", "echoclient"], "URI");
