@@ -157,8 +157,8 @@ impl From<Judge> for JudgeKind {
 
 #[derive(Debug, Args)]
 pub(crate) struct ListenArgs {
-    /// Addresses to listen on, IPv4 or IPv6
-    #[arg(value_name = "ADDR", default_value = "127.0.0.1:9001")]
+    /// Addresses to listen on, IPv4 or IPv6 [default: 127.0.0.1:9001]
+    #[arg(value_name = "ADDR")]
     pub(crate) addrs: Vec<SocketAddr>,
 
     #[command(flatten)]
@@ -173,7 +173,34 @@ pub(crate) struct ListenArgs {
     pub(crate) agents: Option<usize>,
 
     #[command(flatten)]
-    pub(crate) tls: ListenerTlsArgs,
+    pub(crate) client: ClientArgs,
+
+    #[command(flatten)]
+    pub(crate) listener: ListenerArgs,
+}
+
+/// How a client under test is started.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "A client that is started and waited for")]
+pub(crate) struct ClientArgs {
+    /// Command that starts the client; {url} and {agent} are replaced, and stand in the
+    /// environment as `WSPROOF_URL` and `WSPROOF_AGENT`. Without ADDR, a free port is taken
+    #[arg(long, value_name = "CMD")]
+    pub(crate) client_cmd: Option<String>,
+
+    /// What the client is to call itself
+    #[arg(long, value_name = "NAME", default_value = "client", requires = "client_cmd")]
+    pub(crate) agent: String,
+
+    /// Seconds without a case at work after which a client is given up
+    #[arg(
+        long,
+        value_name = "S",
+        default_value_t = 60.0,
+        value_parser = seconds,
+        requires = "client_cmd"
+    )]
+    pub(crate) client_timeout: f64,
 }
 
 #[derive(Debug, Args)]
@@ -203,12 +230,16 @@ pub(crate) struct EchoArgs {
     pub(crate) defect: Option<String>,
 
     #[command(flatten)]
-    pub(crate) tls: ListenerTlsArgs,
+    pub(crate) listener: ListenerArgs,
 }
 
-/// How a listener speaks TLS, if it does.
+/// How a listener speaks TLS, if it does, and how it says that it is there.
 #[derive(Debug, Args)]
-pub(crate) struct ListenerTlsArgs {
+pub(crate) struct ListenerArgs {
+    /// File to write the URLs to, a line each, as soon as clients may connect
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ready_file: Option<PathBuf>,
+
     /// Speak TLS, with a certificate made at start
     #[arg(long, value_name = "CERTIFICATE", conflicts_with = "tls_cert")]
     pub(crate) tls: Option<Certificate>,

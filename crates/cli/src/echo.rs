@@ -7,9 +7,9 @@ use tokio_util::sync::CancellationToken;
 use wsproof_testee::{Defect, EchoOptions, EchoServer, ServerConfig, ServerTls};
 
 use crate::{
-    args::{EchoArgs, ListenerTlsArgs},
+    args::{EchoArgs, ListenerArgs},
     exit::{Error, Exit},
-    node, output,
+    node, output, session,
 };
 
 pub(crate) async fn run(args: EchoArgs) -> Result<Exit, Error> {
@@ -25,10 +25,11 @@ pub(crate) async fn run(args: EchoArgs) -> Result<Exit, Error> {
         })?),
         None => None,
     };
+    let ready = ReadyFile::new(args.listener.ready_file.as_deref())?;
     if let Some(file) = &args.node {
-        return serve_node(file, defect).await;
+        return serve_all(node_transports(file, defect)?, |urls| announce(urls, &ready)).await;
     }
-    let tls = listener_tls(&args.tls)?;
+    let tls = listener_tls(&args.listener)?;
     let options = EchoOptions {
         addrs: args.addrs,
         server: ServerConfig {
@@ -39,11 +40,11 @@ pub(crate) async fn run(args: EchoArgs) -> Result<Exit, Error> {
         defect,
         ..EchoOptions::default()
     };
-    serve_all(vec![(tls, options)], true).await
+    serve_all(vec![(tls, options)], |urls| announce(urls, &ready)).await
 }
 
-/// Serves what a node file asks for.
-async fn serve_node(file: &Path, defect: Option<Defect>) -> Result<Exit, Error> {
+/// What a node file asks for.
+fn node_transports(file: &Path, defect: Option<Defect>) -> Result<Vec<Wanted>, Error> {
     let node = node::load(file)?;
     for warning in &node.warnings {
         output::warning(warning);
@@ -59,11 +60,45 @@ async fn serve_node(file: &Path, defect: Option<Defect>) -> Result<Exit, Error> 
         })?;
         wanted.push((tls, EchoOptions { addrs, backlog, server, defect }));
     }
-    serve_all(wanted, true).await
+    Ok(wanted)
+}
+
+/// An echo server over TLS, or over TCP alone.
+type Wanted = (Option<ServerTls>, EchoOptions);
+
+/// Says where clients may connect.
+pub(crate) fn announce(urls: &[String], ready: &ReadyFile<'_>) -> Result<(), Error> {
+    for url in urls {
+        output::line(&format!("listening on {url}"));
+    }
+    ready.write(urls)
+}
+
+/// A file that says that clients may connect, for scripts that wait for it.
+#[derive(Debug)]
+pub(crate) struct ReadyFile<'a>(Option<&'a Path>);
+
+impl<'a> ReadyFile<'a> {
+    /// Removes what an earlier run has left, which would say so too early.
+    pub(crate) fn new(path: Option<&'a Path>) -> Result<Self, Error> {
+        if let Some(path) = path
+            && let Err(error) = std::fs::remove_file(path)
+            && error.kind() != std::io::ErrorKind::NotFound
+        {
+            return Err(Error::failed(format!("remove {}", path.display()), error));
+        }
+        Ok(Self(path))
+    }
+
+    fn write(&self, urls: &[String]) -> Result<(), Error> {
+        let Some(path) = self.0 else { return Ok(()) };
+        // Whoever sees the file may read it at once.
+        session::write_whole(path, (urls.join("\n") + "\n").as_bytes())
+    }
 }
 
 /// What the options of a listener ask for.
-pub(crate) fn listener_tls(args: &ListenerTlsArgs) -> Result<Option<ServerTls>, Error> {
+pub(crate) fn listener_tls(args: &ListenerArgs) -> Result<Option<ServerTls>, Error> {
     let tls = match (&args.tls_cert, &args.tls_key) {
         (Some(certificate), Some(key)) => ServerTls::from_files(certificate, key, &[]),
         _ if args.tls.is_some() => ServerTls::self_signed(),
@@ -84,18 +119,15 @@ pub(crate) fn fault(error: &dyn std::error::Error) -> Error {
 }
 
 /// Serves until the process is told to end.
-pub(crate) async fn serve(
-    tls: Option<ServerTls>,
-    options: EchoOptions,
-    announce: bool,
-) -> Result<Exit, Error> {
-    serve_all(vec![(tls, options)], announce).await
+pub(crate) async fn serve(tls: Option<ServerTls>, options: EchoOptions) -> Result<Exit, Error> {
+    serve_all(vec![(tls, options)], |_| Ok(())).await
 }
 
-/// Serves over TLS, or over TCP alone, until the process is told to end.
+/// Serves until the process is told to end. `announce` is called with the URLs as soon as clients
+/// may connect.
 async fn serve_all(
-    wanted: Vec<(Option<ServerTls>, EchoOptions)>,
-    announce: bool,
+    wanted: Vec<Wanted>,
+    announce: impl FnOnce(&[String]) -> Result<(), Error>,
 ) -> Result<Exit, Error> {
     let mut servers = Vec::new();
     let mut urls = Vec::new();
@@ -111,9 +143,7 @@ async fn serve_all(
         servers.push(server);
     }
     // Who reads this may connect to any of them.
-    for url in urls.iter().filter(|_| announce) {
-        output::line(&format!("listening on {url}"));
-    }
+    announce(&urls)?;
     let stop = CancellationToken::new();
     let stopper = stop.clone();
     tokio::spawn(async move {

@@ -33,6 +33,11 @@ pub(crate) fn clean(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }
 
+/// Like [`clean`], but keeps the line breaks.
+pub(crate) fn clean_lines(text: &str) -> String {
+    text.lines().map(clean).collect::<Vec<_>>().join("\n")
+}
+
 /// Turns on what `WSPROOF_LOG` asks for, such as `debug`.
 pub(crate) fn start_logging() {
     let filter = EnvFilter::try_from_env("WSPROOF_LOG").unwrap_or_else(|_| EnvFilter::new("off"));

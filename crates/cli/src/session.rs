@@ -151,6 +151,16 @@ impl Session {
         self.write(Line::Note(Note { peer: None, text: text.into() }))
     }
 
+    /// How the user is told what happens.
+    pub(crate) fn voice(&self) -> Voice {
+        self.plan.voice
+    }
+
+    /// How many cases have no result with a peer though they should, and how many there are for it.
+    pub(crate) fn missing(&self, peer: &str) -> (usize, usize) {
+        (self.results.missing(peer).len(), self.cases_for(Some(peer)).len())
+    }
+
     /// Notes that a peer did not get through its cases.
     pub(crate) fn incomplete(&mut self, peer: String) {
         self.incomplete.push(peer);
@@ -340,7 +350,7 @@ pub(crate) fn is_excluded(excluded: &[(String, Vec<String>)], agent: &str, case:
 }
 
 /// Writes a file that is either there whole or not at all.
-fn write_whole(path: &Path, contents: &[u8]) -> Result<(), Error> {
+pub(crate) fn write_whole(path: &Path, contents: &[u8]) -> Result<(), Error> {
     let fault = |error| Error::failed(format!("write {}", path.display()), error);
     let partial = path.with_extension("partial");
     fs::write(&partial, contents).map_err(fault)?;

@@ -57,11 +57,13 @@ pub(super) async fn run(args: &Args) -> Result<Exit, Error> {
         settings: options.settings(),
         until_idle: None,
         agents: None,
+        client: None,
     };
     let exit = listen::serve(plan, serving, |_, count| {
         output::line(&format!("{} Fuzzing Server (Port {port})", echo::SERVER_NAME));
         output::line(&format!("Ok, will run {count} test cases for any clients connecting"));
         output::line(&format!("Cases = {ids}"));
+        Ok(())
     })
     .await?;
     // To be told to end is how it ends.

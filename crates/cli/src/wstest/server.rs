@@ -31,7 +31,7 @@ pub(super) async fn run(args: &Args, kind: Kind) -> Result<Exit, Error> {
     let tls = if url.secure { Some(tls(args)?) } else { None };
     let addrs = all_interfaces(url.address.port);
     let options = EchoOptions { addrs, server: config(args, kind), ..EchoOptions::default() };
-    echo::serve(tls, options, false).await
+    echo::serve(tls, options).await
 }
 
 /// All interfaces, whatever the host: that is how the server modes always were.
