@@ -137,11 +137,11 @@ pub async fn listen(
         () = stop.cancelled() => {}
         () = server.idle(until_idle) => stop.cancel(),
     }
-    let cut_off = server.board.is_at_work();
     accepting.shutdown().await;
     connections.close();
     let _ = timeout(LAST, connections.wait()).await;
-    cut_off
+    // Only now: a connection may have seen the end before we did.
+    server.board.is_cut_off()
 }
 
 struct Server {
