@@ -68,7 +68,7 @@ pub struct ListenOptions {
     pub settings: Settings,
     /// From which masks and keys are made, together with the id of the case.
     pub seed: u64,
-    /// Stop when, after some client was there, none has been connected for so long.
+    /// Stop when, after some client asked for something, none has been connected for so long.
     pub until_idle: Option<Duration>,
     /// Stop when so many agents have asked for their reports.
     pub agents: Option<usize>,
@@ -249,6 +249,10 @@ impl Server {
         let Ok(ask) = Ask::read(request.target(), &self.options.cases) else {
             return refuse(stream, NONSENSE).await;
         };
+        // Who only opens a WebSocket may be looking whether somebody is there, before clients come.
+        if !matches!(ask, Ask::Commands) {
+            self.board.greet();
+        }
         let from = visitor.from;
         match ask {
             Ask::Count => {

@@ -28,7 +28,7 @@ struct State {
     results: HashMap<(String, CaseId), Record>,
     /// Connections whose request was read.
     open: usize,
-    /// Whether there was one.
+    /// Whether a client was there.
     any: bool,
     /// Whether a case ended without a verdict.
     cut_off: bool,
@@ -63,12 +63,14 @@ impl Default for Board {
 impl Board {
     /// Counts a connection until the guard is dropped.
     pub(super) fn enter(&self) -> Open<'_> {
-        let mut state = self.lock();
-        state.open += 1;
-        state.any = true;
-        drop(state);
+        self.lock().open += 1;
         self.changed.send_replace(());
         Open { board: self }
+    }
+
+    /// Notes that there is a client: somebody asked for something.
+    pub(super) fn greet(&self) {
+        self.lock().any = true;
     }
 
     /// Begins a case of an agent.
