@@ -21,7 +21,7 @@ use support::{
     wsproof,
 };
 use tempfile::TempDir;
-use wsproof_testee::{ClientConfig, Endpoint};
+use wsproof_testee::{ClientConfig, Defect, Endpoint};
 
 /// A folder with `config/fuzzingserver.json`, and the port in it.
 fn configured(cases: &str) -> (TempDir, u16) {
@@ -197,6 +197,35 @@ fn the_report_is_whole_whenever_it_is_read() {
     }
     server.runtime.block_on(other).unwrap();
     assert_eq!(judged(&server.index(), "x"), (16, Vec::new()));
+}
+
+#[test]
+fn a_report_that_was_removed_comes_back() {
+    let (dir, port) = configured(r#""1.1.*""#);
+    let server = start(dir, port);
+    server.walk("first", None);
+    fs::remove_dir_all(server.dir.path().join("out")).unwrap();
+    server.case(1, "second");
+    assert_eq!(server.ask("/updateReports?agent=second"), Some(String::new()));
+    let index = server.index();
+    assert_eq!(judged(&index, "first").0, 8);
+    check_files(server.dir.path(), &index);
+}
+
+#[test]
+fn a_case_that_is_repeated_is_told_anew() {
+    let (dir, port) = configured(r#""1.1.1""#);
+    let server = start(dir, port);
+    server.walk("x", Some(Defect::from_name("silent").unwrap()));
+    assert_eq!(server.index()["x"]["1.1.1"]["behavior"], "FAILED");
+    server.walk("x", None);
+    let index = server.index();
+    assert_eq!(index["x"]["1.1.1"]["behavior"], "OK");
+    check_files(server.dir.path(), &index);
+    let name = index["x"]["1.1.1"]["reportfile"].as_str().unwrap();
+    let text = fs::read(server.dir.path().join("out").join(name)).unwrap();
+    let detail: Value = serde_json::from_slice(&text).unwrap();
+    assert_eq!(detail["behavior"], "OK");
 }
 
 #[test]

@@ -22,7 +22,7 @@ use support::{
 use tempfile::TempDir;
 
 /// Nothing in these tests takes so long, however busy the machine is.
-const FAR: Duration = Duration::from_secs(60);
+const FAR: Duration = Duration::from_mins(1);
 /// The server takes at most so much memory, in MiB: some connections with their buffers.
 const MEMORY: u64 = 300;
 

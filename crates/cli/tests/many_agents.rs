@@ -57,12 +57,11 @@ fn check(agents: usize, cases: &str, memory: u64) {
         let agent = format!("agent{n}");
         let got = verdicts(&index, &agent);
         assert_eq!(got.len(), count, "{agent}");
-        let pairs = got.into_iter().zip(&alone);
-        wrong.extend(
-            pairs.filter(|(got, alone)| got != *alone).map(|it| format!("{agent} {}", it.0)),
-        );
+        let differ = got.into_iter().zip(&alone).filter(|(got, alone)| got != *alone);
+        wrong.extend(differ.map(|(got, alone)| format!("{agent}: {got}, alone {alone}")));
     }
-    assert!(wrong.is_empty(), "{} differ:\n{}", wrong.len(), wrong.join("\n"));
+    wrong.truncate(50);
+    assert!(wrong.is_empty(), "at least {} differ:\n{}", wrong.len(), wrong.join("\n"));
     assert!(peak.is_none_or(|peak| peak < memory), "{peak:?} MiB");
     server.signal("-TERM");
     assert_eq!(server.end().0, Some(0));

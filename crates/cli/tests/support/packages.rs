@@ -1,4 +1,4 @@
-//! Peers that other people wrote, in the packages of npm and PyPI, and what is expected of them.
+//! Peers that other people wrote, in packages of npm and `PyPI`, and what is expected of them.
 //!
 //! Packages are installed into `target/peers`. Where a runtime is missing a test is skipped and
 //! says so; under `CI=true` it fails instead.
@@ -79,7 +79,7 @@ pub(crate) fn npm(package: &str) -> Result<PathBuf, String> {
     Ok(dir.join("node_modules"))
 }
 
-/// Installs a package of PyPI. Returns the interpreter that finds it.
+/// Installs a package of `PyPI`. Returns the interpreter that finds it.
 pub(crate) fn pip(package: &str) -> Result<PathBuf, String> {
     let python = |dir: &Path| dir.join("bin/python");
     let dir = installed(package, |dir| {
