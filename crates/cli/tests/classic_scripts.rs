@@ -153,7 +153,7 @@ fn a_client_may_count_until_it_is_refused() {
     let (dir, port) = configured(r#""1.1.*", "7.1.1""#);
     let server = start(dir, port);
     let run = |n| server.runtime.block_on(run_case(server.addr, n, "x", None));
-    let refused = (1..).find(|&n| !run(n));
+    let refused = (1..=100).find(|&n| !run(n));
     assert_eq!(refused, Some(10));
     let answer = server.raw(request("/runCase?case=10&agent=x").as_bytes());
     assert_eq!(answer, "HTTP/1.1 500 Internal Server Error");
