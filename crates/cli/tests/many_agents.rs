@@ -76,5 +76,5 @@ fn twenty_agents() {
 #[test]
 #[ignore = "takes minutes"]
 fn two_hundred_agents_go_through_the_fast_cases() {
-    check(200, "1.*,2.*,3.*,4.*,5.*,6.*,7.*,10.*", 4000);
+    check(200, "1.*,2.*,3.*,4.*,5.*,6.*,7.*,10.*", 1500);
 }
