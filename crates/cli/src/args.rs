@@ -25,6 +25,8 @@ pub(crate) enum Command {
     Listen(Box<ListenArgs>),
     /// Run a strict echo server to test clients and suites against
     Echo(EchoArgs),
+    /// Go through the cases of a fuzzing server as a strict client
+    Testee(Box<TesteeArgs>),
     /// List the cases; with an id, show what is sent and what is accepted
     Cases(CasesArgs),
     #[command(external_subcommand)]
@@ -108,7 +110,7 @@ pub(crate) struct RunArgs {
     pub(crate) time_scale: f64,
 }
 
-/// How to speak TLS to servers under test.
+/// How to speak TLS to servers.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "TLS, for wss:// URLs")]
 pub(crate) struct TlsArgs {
@@ -172,6 +174,11 @@ pub(crate) struct ListenArgs {
     #[arg(long, value_name = "N", value_parser = agents)]
     pub(crate) agents: Option<usize>,
 
+    /// Serve a web page that tests the visitor's browser, and the report, on this port of the same
+    /// addresses; 0 takes one that is free
+    #[arg(long, value_name = "PORT")]
+    pub(crate) webport: Option<u16>,
+
     #[command(flatten)]
     pub(crate) client: ClientArgs,
 
@@ -233,8 +240,38 @@ pub(crate) struct EchoArgs {
     pub(crate) listener: ListenerArgs,
 }
 
+#[derive(Debug, Args)]
+pub(crate) struct TesteeArgs {
+    /// The fuzzing server, ws://host:port or wss://…; a path in it is not used
+    pub(crate) url: String,
+
+    /// Name in the reports of the server [default: wsproof/VERSION]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) agent: Option<String>,
+
+    /// Cases at work at once
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub(crate) parallel: u16,
+
+    /// Seconds for which the server may say nothing; ten times that for the reports
+    #[arg(long, value_name = "S", default_value_t = 60.0, value_parser = patience)]
+    pub(crate) timeout: f64,
+
+    /// Offer no permessage-deflate
+    #[arg(long)]
+    pub(crate) no_deflate: bool,
+
+    /// Do one thing wrong; `wsproof echo --defect list` names the defects
+    #[arg(long, value_name = "NAME")]
+    pub(crate) defect: Option<String>,
+
+    #[command(flatten)]
+    pub(crate) tls: TlsArgs,
+}
+
 /// How a listener speaks TLS, if it does, and how it says that it is there.
 #[derive(Debug, Args)]
+#[command(next_help_heading = "Listening")]
 pub(crate) struct ListenerArgs {
     /// File to write the URLs to, a line each, as soon as clients may connect
     #[arg(long, value_name = "FILE")]
@@ -296,6 +333,11 @@ fn seconds(text: &str) -> Result<f64, String> {
     }
 }
 
+fn patience(text: &str) -> Result<f64, String> {
+    let seconds = seconds(text)?;
+    if seconds < 0.001 { Err("a server needs some time".to_owned()) } else { Ok(seconds) }
+}
+
 fn agents(text: &str) -> Result<usize, String> {
     let count = text.parse::<usize>().map_err(|error| error.to_string())?;
     if count == 0 { Err("at least one agent is waited for".to_owned()) } else { Ok(count) }
@@ -303,15 +345,12 @@ fn agents(text: &str) -> Result<usize, String> {
 
 /// What to say to a command that is none.
 pub(crate) fn unknown_command(name: &str) -> String {
-    const PLANNED: [&str; 9] =
-        ["testee", "doctor", "replay", "report", "fuzz", "load", "completions", "man", "h2"];
+    const PLANNED: [&str; 8] =
+        ["doctor", "replay", "report", "fuzz", "load", "completions", "man", "h2"];
+    const THERE: &str = "there are `test`, `listen`, `echo`, `testee`, `cases` and `wstest`";
     if PLANNED.contains(&name) {
-        format!(
-            "`wsproof {name}` is not there yet; there are `test`, `listen`, `echo`, `cases` and `wstest`"
-        )
+        format!("`wsproof {name}` is not there yet; {THERE}")
     } else {
-        format!(
-            "`{name}` is no command; there are `test`, `listen`, `echo`, `cases` and `wstest` (see --help)"
-        )
+        format!("`{name}` is no command; {THERE} (see --help)")
     }
 }

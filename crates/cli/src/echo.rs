@@ -20,9 +20,7 @@ pub(crate) async fn run(args: EchoArgs) -> Result<Exit, Error> {
             }
             return Ok(Exit::AsExpected);
         }
-        Some(name) => Some(Defect::from_name(name).ok_or_else(|| {
-            Error::usage(format!("`{name}` is no defect; `wsproof echo --defect list` names them"))
-        })?),
+        Some(name) => Some(defect(name)?),
         None => None,
     };
     let ready = ReadyFile::new(args.listener.ready_file.as_deref())?;
@@ -41,6 +39,13 @@ pub(crate) async fn run(args: EchoArgs) -> Result<Exit, Error> {
         ..EchoOptions::default()
     };
     serve_all(vec![(tls, options)], |urls| announce(urls, &ready)).await
+}
+
+/// The defect of this name.
+pub(crate) fn defect(name: &str) -> Result<Defect, Error> {
+    Defect::from_name(name).ok_or_else(|| {
+        Error::usage(format!("`{name}` is no defect; `wsproof echo --defect list` names them"))
+    })
 }
 
 /// What a node file asks for.
@@ -145,17 +150,21 @@ async fn serve_all(
     // Who reads this may connect to any of them.
     announce(&urls)?;
     let stop = CancellationToken::new();
-    let stopper = stop.clone();
-    tokio::spawn(async move {
-        end_signal().await;
-        stopper.cancel();
-        end_signal().await;
-        leave_at_once();
-    });
+    stop_when_told(stop.clone());
     let serving: JoinSet<()> =
         servers.into_iter().map(|server| server.serve(stop.clone())).collect();
     serving.join_all().await;
     Ok(Exit::AsExpected)
+}
+
+/// Cancels `stop` when the process is asked to end, and leaves when it is asked again.
+pub(crate) fn stop_when_told(stop: CancellationToken) {
+    tokio::spawn(async move {
+        end_signal().await;
+        stop.cancel();
+        end_signal().await;
+        leave_at_once();
+    });
 }
 
 /// Whoever asks twice does not want to wait.

@@ -12,7 +12,7 @@ use std::{
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use wsproof_engine::{Accept, Case, Limits, Settings, Timers};
-use wsproof_runner::{ListenOptions, listen};
+use wsproof_runner::{Admission, ListenOptions, listen};
 use wsproof_testee::{ServerTls, server};
 
 use crate::{
@@ -23,6 +23,7 @@ use crate::{
     selection::select_known,
     session::{Plan, Session, Voice, is_excluded, seed_from_clock},
     test::watch_for_interrupt,
+    web::{self, Site, WebPort},
 };
 use client::{Client, Started};
 use host::Host;
@@ -38,8 +39,10 @@ pub(crate) struct Serving {
     pub(crate) server_name: String,
     pub(crate) timers: Option<Timers>,
     pub(crate) settings: Settings,
+    pub(crate) admission: Admission,
     pub(crate) until_idle: Option<Duration>,
     pub(crate) agents: Option<usize>,
+    pub(crate) web: Option<WebPort>,
     /// A client to start as soon as it may connect.
     pub(crate) client: Option<Client>,
 }
@@ -79,8 +82,10 @@ pub(crate) async fn run(args: ListenArgs) -> Result<Exit, Error> {
         server_name: echo::SERVER_NAME.to_owned(),
         timers: None,
         settings: Settings::default(),
+        admission: Admission::default(),
         until_idle: args.until_idle.map(Duration::from_secs_f64),
         agents: args.agents,
+        web: args.webport.map(WebPort::Wanted),
         client,
     };
     serve(plan, serving, |urls, cases| {
@@ -110,6 +115,7 @@ pub(crate) async fn serve(
 ) -> Result<Exit, Error> {
     let mut listeners = Vec::new();
     let mut urls = Vec::new();
+    let mut bound = Vec::new();
     let mut dialable = None;
     let scheme = if serving.tls.is_some() { "wss" } else { "ws" };
     for &addr in &serving.addrs {
@@ -117,8 +123,13 @@ pub(crate) async fn serve(
             server::bind(addr, BACKLOG).map_err(|error| Error::failed("serve clients", error))?;
         listeners.push(listener);
         urls.push(format!("{scheme}://{addr}"));
+        bound.push(addr);
         dialable.get_or_insert_with(|| format!("{scheme}://{}", reachable(addr)));
     }
+    let stop = CancellationToken::new();
+    let site = |beside| Site::fuzzing(beside, &plan.cases, plan.out.clone());
+    let pages = web::beside(&bound, serving.web, serving.tls.as_ref(), site, &stop)?;
+    let voice = plan.voice;
     let excluded = plan.excluded.clone();
     let options = ListenOptions {
         cases: plan.cases.clone(),
@@ -128,15 +139,20 @@ pub(crate) async fn serve(
         limits: plan.limits,
         timers: serving.timers,
         settings: serving.settings,
+        admission: serving.admission,
         seed: plan.seed,
         until_idle: serving.until_idle,
         agents: serving.agents,
     };
     let interrupted = CancellationToken::new();
     let mut host = Host::new(Session::start(plan, interrupted.clone())?);
-    let stop = CancellationToken::new();
     watch_for_interrupt(stop.clone());
     announce(&urls, options.cases.len())?;
+    for page in &pages {
+        let text = format!("web page for browsers on {page}");
+        // Scripts of old know which lines come on stdout.
+        if voice == Voice::Own { output::line(&text) } else { output::notice(&text) }
+    }
 
     let (sender, mut visits) = mpsc::unbounded_channel();
     let listening = listen(listeners, options, sender, &stop);

@@ -13,7 +13,9 @@ mod progress;
 mod selection;
 mod session;
 mod test;
+mod testee;
 mod url;
+mod web;
 mod wstest;
 
 use std::{ffi::OsString, path::Path};
@@ -57,6 +59,7 @@ fn run(command: Command) -> Result<Exit, exit::Error> {
         Command::Echo(args) => runtime()?.block_on(echo::run(args)),
         Command::Listen(args) => runtime()?.block_on(listen::run(*args)),
         Command::Test(args) => runtime()?.block_on(test::run(*args)),
+        Command::Testee(args) => runtime()?.block_on(testee::run(*args)),
         Command::Other(words) => {
             let name = words.first().map(|word| word.to_string_lossy()).unwrap_or_default();
             Err(exit::Error::usage(args::unknown_command(&name)))

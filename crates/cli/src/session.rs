@@ -440,10 +440,10 @@ impl Listener {
     }
 
     fn announce(&self, case: &CaseId, agent: &str) {
-        let agent = output::clean(agent);
+        let (agent, address) = (output::clean(agent), &self.address);
+        let family = if address.starts_with('[') { "tcp6" } else { "tcp4" };
         output::line(&format!(
-            "Running test case ID {case} for agent {agent} from peer tcp4:{}",
-            self.address
+            "Running test case ID {case} for agent {agent} from peer {family}:{address}"
         ));
     }
 

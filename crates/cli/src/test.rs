@@ -96,7 +96,7 @@ pub(crate) fn watch_for_interrupt(cancel: CancellationToken) {
 }
 
 /// TLS for the servers that want it.
-fn tls(args: &TlsArgs, urls: &[WsUrl]) -> Result<Option<Tls>, Error> {
+pub(crate) fn tls(args: &TlsArgs, urls: &[WsUrl]) -> Result<Option<Tls>, Error> {
     let trust = match &args.ca {
         Some(file) => Trust::File(file.clone()),
         None if args.verify => Trust::Platform,

@@ -18,6 +18,9 @@ use wsproof_proto::Violation;
 
 use crate::{File, JudgeKind, Record, Results, collected, names::Names};
 
+/// How all pages look, for others of their family.
+pub const STYLE: &str = include_str!("../templates/style.css");
+
 /// Gives the title of a section (`6`) or a subsection (`6.4`) of the catalogue.
 pub type Titles = fn(&str) -> Option<&'static str>;
 

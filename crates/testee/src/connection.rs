@@ -36,14 +36,18 @@ const STALLED: Duration = Duration::from_secs(5);
 pub trait Transport: AsyncRead + AsyncWrite + Unpin {
     /// Whether it is TLS: then octets are held until they are flushed, and `close_notify` is to be
     /// sent before TCP ends (RFC 8446, 6.1).
-    const IS_TLS: bool;
+    fn is_tls(&self) -> bool {
+        true
+    }
 
     /// The TCP connection at the bottom.
     fn tcp(&self) -> &TcpStream;
 }
 
 impl Transport for TcpStream {
-    const IS_TLS: bool = false;
+    fn is_tls(&self) -> bool {
+        false
+    }
 
     fn tcp(&self) -> &TcpStream {
         self
@@ -51,16 +55,12 @@ impl Transport for TcpStream {
 }
 
 impl Transport for client::TlsStream<TcpStream> {
-    const IS_TLS: bool = true;
-
     fn tcp(&self) -> &TcpStream {
         self.get_ref().0
     }
 }
 
 impl Transport for server::TlsStream<TcpStream> {
-    const IS_TLS: bool = true;
-
     fn tcp(&self) -> &TcpStream {
         self.get_ref().0
     }
@@ -101,8 +101,8 @@ enum Moved {
     Broken(io::Error),
 }
 
-async fn run<S: Transport>(
-    stream: &mut S,
+async fn run(
+    stream: &mut impl Transport,
     endpoint: &mut Endpoint,
     stop: &CancellationToken,
     mut on_event: impl FnMut(&mut Endpoint, Duration, Event),
@@ -124,7 +124,7 @@ async fn run<S: Transport>(
         if let Some(error) = broken {
             return Err(error);
         }
-        if let Some(end) = outbox.end::<S>() {
+        if let Some(end) = outbox.end(stream.is_tls()) {
             return Ok(end);
         }
         let done = endpoint.is_done();
@@ -205,10 +205,10 @@ impl Outbox {
     }
 
     /// How TCP is to end, if that is next.
-    fn end<S: Transport>(&self) -> Option<End> {
+    fn end(&self, is_tls: bool) -> Option<End> {
         match self.queue.front() {
             _ if self.unflushed => None,
-            Some(Transmit::Close) if !S::IS_TLS => Some(End::InOrder),
+            Some(Transmit::Close) if !is_tls => Some(End::InOrder),
             Some(Transmit::Reset) => Some(End::Reset),
             _ => None,
         }
@@ -219,16 +219,17 @@ impl Outbox {
     }
 
     /// Does what is next, if TCP lets it.
-    fn poll_send<S: Transport>(
+    fn poll_send(
         &mut self,
         cx: &mut Context<'_>,
-        stream: &mut S,
+        stream: &mut impl Transport,
     ) -> Poll<io::Result<()>> {
+        let is_tls = stream.is_tls();
         let mut stream = Pin::new(stream);
         if let Some(Transmit::Octets(_)) = self.queue.front() {
             let n = ready!(self.poll_write(cx, stream))?;
             self.sent(n);
-            self.unflushed = S::IS_TLS;
+            self.unflushed = is_tls;
             return Poll::Ready(Ok(()));
         }
         if self.unflushed {

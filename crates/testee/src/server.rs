@@ -233,6 +233,7 @@ fn log(event: &Event) {
         Event::Closed { code, reason, clean } => {
             tracing::debug!(code = code.map(|code| code.0), reason, clean, "closed");
         }
+        Event::Silent => tracing::debug!("silent"),
         Event::Message { .. } | Event::Ping(_) | Event::Pong(_) => {}
     }
 }

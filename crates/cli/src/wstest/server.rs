@@ -2,6 +2,7 @@
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 
+use tokio_util::sync::CancellationToken;
 use wsproof_testee::{CloseReply, EchoOptions, FailBy, ServerConfig, ServerTls};
 
 use super::{Args, UserAgent};
@@ -10,6 +11,7 @@ use crate::{
     exit::{Error, Exit},
     output,
     url::WsUrl,
+    web::{self, Site},
 };
 
 /// Whose behaviour is served.
@@ -30,6 +32,14 @@ pub(super) async fn run(args: &Args, kind: Kind) -> Result<Exit, Error> {
     let url = WsUrl::parse(&uri.replacen("://:", "://0.0.0.0:", 1)).map_err(Error::usage)?;
     let tls = if url.secure { Some(tls(args)?) } else { None };
     let addrs = all_interfaces(url.address.port);
+    if kind == Kind::Echo {
+        // It is served as long as this process runs.
+        let stop = CancellationToken::new();
+        let pages = web::beside(&addrs, super::web_port(args)?, tls.as_ref(), Site::echo, &stop)?;
+        for page in pages {
+            output::notice(&format!("web page for browsers on {page}"));
+        }
+    }
     let options = EchoOptions { addrs, server: config(args, kind), ..EchoOptions::default() };
     echo::serve(tls, options).await
 }

@@ -73,6 +73,11 @@ impl Board {
         self.lock().any = true;
     }
 
+    /// How many connections there are.
+    pub(super) fn open(&self) -> usize {
+        self.lock().open
+    }
+
     /// Begins a case of an agent.
     pub(super) fn begin(&self, agent: &str, case: &CaseId) -> Running<'_> {
         let mut state = self.lock();
