@@ -2,7 +2,7 @@
 //! comes, then the report. Both command lines end here.
 
 use std::{
-    collections::HashSet,
+    collections::{HashMap, HashSet},
     fs::{self, File},
     io::{BufWriter, Write},
     path::{Path, PathBuf},
@@ -14,7 +14,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use wsproof_engine::{Case, CaseId, Limits};
 use wsproof_report::{
-    JudgeKind, Line, Results, classic,
+    JudgeKind, Line, Record, Results, classic,
     contract::{self, Confirmation, End, Excluded, Machine, Note, PeerInfo, RunInfo, Verdict},
     html,
 };
@@ -70,15 +70,35 @@ pub(crate) struct Session {
     names: HashSet<String>,
     /// Peers of which some case was not judged.
     incomplete: Vec<String>,
+    /// Files of cases, by name, with what stands in them.
+    written: HashMap<String, Written>,
     cancel: CancellationToken,
+}
+
+/// What was known of a case when its file was written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Written {
+    attempts: usize,
+    counts: Option<u32>,
+    confirmation: Confirmation,
+    unstable: bool,
+}
+
+impl Written {
+    fn of(record: &Record) -> Self {
+        Self {
+            attempts: record.attempts().len(),
+            counts: record.final_attempt().map(|attempt| attempt.attempt),
+            confirmation: record.confirmation(),
+            unstable: record.is_unstable(),
+        }
+    }
 }
 
 impl Session {
     /// Opens the report's folder and writes the first line of the results.
     pub(crate) fn start(plan: Plan, cancel: CancellationToken) -> Result<Self, Error> {
-        fs::create_dir_all(&plan.out).map_err(|error| {
-            Error::failed(format!("create the report folder {}", plan.out.display()), error)
-        })?;
+        create_folder(&plan.out)?;
         let path = plan.out.join("results.jsonl");
         let file = File::create(&path)
             .map_err(|error| Error::failed(format!("create {}", path.display()), error))?;
@@ -105,6 +125,7 @@ impl Session {
             path,
             names: HashSet::new(),
             incomplete: Vec::new(),
+            written: HashMap::new(),
             cancel,
         };
         session.write(Line::Run(run))?;
@@ -183,21 +204,28 @@ impl Session {
         Ok(self.exit(interrupted))
     }
 
-    /// Writes all files of the report, as far as the run has come.
-    pub(crate) fn write_report(&self) -> Result<(), Error> {
+    /// Writes the report, as far as the run has come: what is not there yet, and what has changed
+    /// since it was written last. Many agents may ask for it many times.
+    pub(crate) fn write_report(&mut self) -> Result<(), Error> {
         let cases = self.cases();
         let classic_cases: Vec<Case> = wsproof_cases::classic();
-        let mut files =
-            html::files(&self.results, &cases, self.plan.judge, wsproof_cases::section_title);
         let classic_order: Vec<Case> = classic_cases
             .into_iter()
             .chain(cases.iter().filter(|case| !case.id.is_classic()).cloned())
             .collect();
-        files.extend(classic::files(&self.results, &classic_order));
-        for file in files {
-            write_whole(&self.plan.out.join(&file.name), &file.contents)?;
-        }
-        Ok(())
+        let Self { plan, results, written, .. } = self;
+        // Scripts clean up between two clients.
+        create_folder(&plan.out)?;
+        let mut wanted = |name: &str, record: &Record| {
+            let state = Written::of(record);
+            let before = written.insert(name.to_owned(), state);
+            before != Some(state) || !plan.out.join(name).exists()
+        };
+        let take =
+            |file: wsproof_report::File| write_whole(&plan.out.join(&file.name), &file.contents);
+        let titles = wsproof_cases::section_title;
+        html::each(results, &cases, plan.judge, titles, &mut wanted, take)?;
+        classic::each(results, &classic_order, &mut wanted, take)
     }
 
     fn cases(&self) -> Vec<Case> {
@@ -347,6 +375,12 @@ pub(crate) fn is_excluded(excluded: &[(String, Vec<String>)], agent: &str, case:
         selects_whole(agents, agent)
             && cases.iter().any(|pattern| selects_whole(pattern, case.as_str()))
     })
+}
+
+fn create_folder(path: &Path) -> Result<(), Error> {
+    let fault =
+        |error| Error::failed(format!("create the report folder {}", path.display()), error);
+    fs::create_dir_all(path).map_err(fault)
 }
 
 /// Writes a file that is either there whole or not at all.

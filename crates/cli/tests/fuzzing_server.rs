@@ -85,7 +85,7 @@ fn the_control_protocol_answers() {
 
 #[test]
 fn commands_are_obeyed() {
-    let server = Server::start(&["--cases", "1.1.1", "--until-idle", "0.1"]);
+    let server = Server::start(&["--cases", "1.1.1"]);
     let reply = server.runtime.block_on(async {
         let endpoint = Endpoint::client(ClientConfig::new("h", "/", [1; 32]));
         let stream = tokio::net::TcpStream::connect(server.addr).await.unwrap();
@@ -107,7 +107,20 @@ fn commands_are_obeyed() {
         said
     });
     assert_eq!(reply, ["aba", "Some(3001) enough"]);
+    assert_eq!(server.ask("/stopServer"), Some(String::new()));
     // Nobody ran a case, so that there is nothing to judge.
+    assert_eq!(server.end().0, Some(3));
+}
+
+#[test]
+fn a_probe_is_no_client_that_was_there() {
+    let server = Server::start(&["--cases", "1.1.1", "--until-idle", "0.001"]);
+    for _ in 0..10 {
+        assert_eq!(server.raw(b"GET / HTTP/1.1\r\nHost: h\r\n\r\n"), "HTTP/1.1 200 OK");
+        let closed = [request("/").as_bytes(), b"\x88\x80\0\0\0\0"].concat();
+        assert_eq!(server.raw(&closed), "HTTP/1.1 101 Switching Protocols");
+    }
+    assert_eq!(server.ask("/getCaseCount").as_deref(), Some("1"));
     assert_eq!(server.end().0, Some(3));
 }
 

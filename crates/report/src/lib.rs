@@ -13,6 +13,8 @@ mod results;
 pub mod summary;
 mod words;
 
+use std::convert::Infallible;
+
 pub use contract::{JudgeKind, Line};
 pub use results::{Counts, Missing, ParseError, Record, Results};
 pub use summary::text_summary;
@@ -24,4 +26,17 @@ pub struct File {
     pub name: String,
     /// What is in it.
     pub contents: Vec<u8>,
+}
+
+/// All files at once, the index first.
+fn collected(
+    each: impl FnOnce(&mut dyn FnMut(File) -> Result<(), Infallible>) -> Result<(), Infallible>,
+) -> Vec<File> {
+    let mut files = Vec::new();
+    let Ok(()) = each(&mut |file| {
+        files.push(file);
+        Ok(())
+    });
+    files.rotate_right(1);
+    files
 }

@@ -72,7 +72,7 @@ pub struct ListenOptions {
     pub seed: u64,
     /// Who is let in.
     pub admission: Admission,
-    /// Stop when, after some client was there, none has been connected for so long.
+    /// Stop when, after some client asked for something, none has been connected for so long.
     pub until_idle: Option<Duration>,
     /// Stop when so many agents have asked for their reports.
     pub agents: Option<usize>,
@@ -141,11 +141,11 @@ pub async fn listen(
         () = stop.cancelled() => {}
         () = server.idle(until_idle) => stop.cancel(),
     }
-    let cut_off = server.board.is_at_work();
     accepting.shutdown().await;
     connections.close();
     let _ = timeout(LAST, connections.wait()).await;
-    cut_off
+    // Only now: a connection may have seen the end before we did.
+    server.board.is_cut_off()
 }
 
 struct Server {
@@ -255,6 +255,10 @@ impl Server {
         let Ok(ask) = Ask::read(request.target(), &self.options.cases) else {
             return refuse(stream, NONSENSE).await;
         };
+        // Who only opens a WebSocket may be looking whether somebody is there, before clients come.
+        if !matches!(ask, Ask::Commands) {
+            self.board.greet();
+        }
         let from = visitor.from;
         match ask {
             Ask::Count => {

@@ -62,8 +62,18 @@ impl Server {
         args: &[&str],
         address: impl Fn(&str) -> Option<String>,
     ) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_wsproof"))
-            .args(args)
+        let mut command = Command::new(env!("CARGO_BIN_EXE_wsproof"));
+        command.args(args);
+        Self::spawn(dir, command, address)
+    }
+
+    /// Runs a command in `dir` until a line says where it listens.
+    pub(crate) fn spawn(
+        dir: TempDir,
+        mut command: Command,
+        address: impl Fn(&str) -> Option<String>,
+    ) -> Self {
+        let mut child = command
             .current_dir(dir.path())
             .env_remove("WSPROOF_STRICT_EXIT")
             .stdout(Stdio::piped())
