@@ -242,7 +242,7 @@ pub(crate) struct EchoArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct TesteeArgs {
-    /// The fuzzing server, ws://host:port or wss://…; a path is of no account
+    /// The fuzzing server, ws://host:port or wss://…; a path in it is not used
     pub(crate) url: String,
 
     /// Name in the reports of the server [default: wsproof/VERSION]
@@ -253,8 +253,8 @@ pub(crate) struct TesteeArgs {
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub(crate) parallel: u16,
 
-    /// Seconds for which the server may say nothing
-    #[arg(long, value_name = "S", default_value_t = 60.0, value_parser = seconds)]
+    /// Seconds for which the server may say nothing; ten times that for the reports
+    #[arg(long, value_name = "S", default_value_t = 60.0, value_parser = patience)]
     pub(crate) timeout: f64,
 
     /// Offer no permessage-deflate
@@ -331,6 +331,11 @@ fn seconds(text: &str) -> Result<f64, String> {
         Ok(_) => Err("seconds are from 0 to 86400".to_owned()),
         Err(error) => Err(error.to_string()),
     }
+}
+
+fn patience(text: &str) -> Result<f64, String> {
+    let seconds = seconds(text)?;
+    if seconds < 0.001 { Err("a server needs some time".to_owned()) } else { Ok(seconds) }
 }
 
 fn agents(text: &str) -> Result<usize, String> {

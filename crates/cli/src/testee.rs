@@ -103,6 +103,9 @@ pub(crate) fn address(url: &WsUrl, tls: Option<&Tls>) -> ServerAddress {
 pub(crate) fn failed(url: &WsUrl, error: WalkError) -> Error {
     let error = match error {
         WalkError::Connect(what, error) => WalkError::Connect(what, explained(error)),
+        WalkError::NoCount { what, said } => {
+            WalkError::NoCount { what, said: output::clean(&said) }
+        }
         error => error,
     };
     Error::failed(format!("go through the cases of {url}"), error)

@@ -56,9 +56,9 @@ struct Args {
     /// Test specification file [default: MODE.json, written if it is not there]
     #[arg(short, long)]
     spec: Option<PathBuf>,
-    /// WebSocket URI: of the server under test if the specification names none, of the one that a
-    /// client mode connects to, or the one to listen on, such as ws://:9001 or wss://:9001, which
-    /// means all interfaces
+    /// WebSocket URI: of the server under test if the specification names none, of the server for
+    /// a client mode, or the one to listen on, such as ws://:9001 or wss://:9001, which means all
+    /// interfaces
     #[arg(short, long)]
     wsuri: Option<String>,
     /// Port of the web page of fuzzingserver, echoserver and broadcastserver, 0 for none

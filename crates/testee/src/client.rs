@@ -151,7 +151,7 @@ impl AsyncWrite for Stream {
     }
 }
 
-/// A seed for a [`ClientConfig`] that nobody can guess.
+/// A seed for a [`ClientConfig`](crate::ClientConfig) that nobody can guess.
 pub fn fresh_seed() -> [u8; 32] {
     let mut seed = [0; 32];
     // It does not fail once the process has started, and even then the keys differ from zero.

@@ -14,6 +14,9 @@ use crate::{
     connection,
 };
 
+/// To write the reports of many agents may take so many times what anything else may.
+const REPORTS: u32 = 10;
+
 /// How much of an answer that is none is shown.
 const SHOWN: usize = 60;
 
@@ -31,7 +34,7 @@ pub struct Walk {
     pub defect: Option<Defect>,
     /// Cases at work at once.
     pub parallel: usize,
-    /// How long the server may say nothing.
+    /// How long the server may say nothing; ten times that while it writes the reports.
     pub patience: Duration,
 }
 
@@ -149,7 +152,7 @@ impl Walk {
     /// Asks for the number of cases; `None` if stopped meanwhile.
     async fn count(&self, stop: &CancellationToken) -> Result<Option<usize>, WalkError> {
         let target = "/getCaseCount";
-        let Answer { said, .. } = self.ask(target, stop).await?;
+        let Answer { said, .. } = self.ask(target, self.patience, stop).await?;
         if stop.is_cancelled() {
             return Ok(None);
         }
@@ -165,7 +168,7 @@ impl Walk {
     /// Echoes in a case until it is over. What the server does in it is its own affair.
     async fn case(&self, number: usize, stop: &CancellationToken) -> Result<(), WalkError> {
         let target = format!("/runCase?case={number}&agent={}", escaped(&self.agent));
-        let mut endpoint = self.endpoint(&target).echo();
+        let mut endpoint = self.endpoint(&target, self.patience).echo();
         if let Some(defect) = self.defect {
             endpoint = endpoint.with_defect(defect);
         }
@@ -175,7 +178,7 @@ impl Walk {
     /// Has the reports written; when it is closed they are.
     async fn update_reports(&self, stop: &CancellationToken) -> Result<(), WalkError> {
         let target = format!("/updateReports?agent={}", escaped(&self.agent));
-        let answer = self.ask(&target, stop).await?;
+        let answer = self.ask(&target, self.patience * REPORTS, stop).await?;
         if answer.closed || stop.is_cancelled() {
             Ok(())
         } else {
@@ -183,35 +186,36 @@ impl Walk {
         }
     }
 
-    /// What the server has to say to a request.
-    async fn ask(&self, target: &str, stop: &CancellationToken) -> Result<Answer, WalkError> {
+    /// What the server has to say to a request within `limit`.
+    async fn ask(
+        &self,
+        target: &str,
+        limit: Duration,
+        stop: &CancellationToken,
+    ) -> Result<Answer, WalkError> {
         let mut answer = Answer::default();
-        let asking =
-            self.converse(
-                target,
-                self.endpoint(target),
-                stop,
-                |endpoint, now, event| match event {
-                    Event::Message { payload, .. } => {
-                        answer.said = Some(payload);
-                        endpoint.close(now, CloseCode::NORMAL, "");
-                    }
-                    Event::Closed { clean, .. } => answer.closed = clean,
-                    _ => {}
-                },
-            );
+        let endpoint = self.endpoint(target, limit);
+        let asking = self.converse(target, endpoint, stop, |endpoint, now, event| match event {
+            Event::Message { payload, .. } => {
+                answer.said = Some(payload);
+                endpoint.close(now, CloseCode::NORMAL, "");
+            }
+            Event::Closed { clean, .. } => answer.closed = clean,
+            _ => {}
+        });
         // A server that goes on about something else does not answer either.
-        match timeout(self.patience, asking).await {
+        match timeout(limit, asking).await {
             Ok(ended) => ended.map(|()| answer),
-            Err(_) => Err(self.silent(target)),
+            Err(_) if answer.said.is_some() => Ok(answer),
+            Err(_) => Err(silent(target, limit)),
         }
     }
 
-    fn endpoint(&self, target: &str) -> Endpoint {
+    fn endpoint(&self, target: &str, limit: Duration) -> Endpoint {
         Endpoint::client(ClientConfig {
             target: target.to_owned(),
-            handshake_timeout: self.patience,
-            idle_timeout: self.patience,
+            handshake_timeout: limit,
+            idle_timeout: limit,
             seed: fresh_seed(),
             ..self.client.clone()
         })
@@ -236,7 +240,7 @@ impl Walk {
                 Event::Refused { status, why } => {
                     fault = Some(WalkError::Refused { what: target.to_owned(), status, why });
                 }
-                Event::Silent => fault = Some(self.silent(target)),
+                Event::Silent => fault = Some(silent(target, self.patience)),
                 event => on_event(endpoint, now, event),
             }
         });
@@ -249,10 +253,10 @@ impl Walk {
             _ => Ok(()),
         }
     }
+}
 
-    fn silent(&self, target: &str) -> WalkError {
-        WalkError::Silent { what: target.to_owned(), patience: self.patience }
-    }
+fn silent(target: &str, patience: Duration) -> WalkError {
+    WalkError::Silent { what: target.to_owned(), patience }
 }
 
 /// An answer of a fuzzing server.

@@ -136,7 +136,7 @@ async fn converse(
         Ok(stream) => stream,
         Err(error) => {
             let error = testee::explained(error);
-            return Ok(not_carried_out(&Error::failed(format!("reach {url}"), error)));
+            return Ok(not_carried_out(&Error::failed(format!("{doing} {url} says"), error)));
         }
     };
     let mut refused = None;
