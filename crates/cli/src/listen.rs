@@ -28,6 +28,8 @@ use crate::{
 use client::{Client, Started};
 use host::Host;
 
+/// What may be taken in, at most, while somebody waits for a report.
+const AT_ONCE: usize = 1000;
 /// Connections that wait to be accepted.
 const BACKLOG: i32 = 1024;
 
@@ -169,7 +171,8 @@ pub(crate) async fn serve(
                     client.see(&visit);
                 }
                 host.take(visit)?;
-                if visits.is_empty() {
+                // What is there already belongs into the report, but nobody waits for ever.
+                if visits.is_empty() || host.taken_meanwhile() >= AT_ONCE {
                     host.report()?;
                 }
             }

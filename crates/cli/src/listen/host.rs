@@ -24,14 +24,17 @@ pub(super) struct Host {
     reported: BTreeSet<String>,
     /// Those who wait for the files to be written.
     waiting: Vec<(String, oneshot::Sender<()>)>,
+    /// What was taken in while they did.
+    meanwhile: usize,
 }
 
 impl Host {
     pub(super) fn new(session: Session) -> Self {
-        Self { session, judged: BTreeMap::new(), reported: BTreeSet::new(), waiting: Vec::new() }
+        Self { session, judged: BTreeMap::new(), reported: BTreeSet::new(), waiting: Vec::new(), meanwhile: 0 }
     }
 
     pub(super) fn take(&mut self, visit: Visit) -> Result<(), Error> {
+        self.meanwhile = if self.waiting.is_empty() { 0 } else { self.meanwhile + 1 };
         match visit {
             Visit::Case { agent, from, event } => self.case(agent, from, event)?,
             Visit::Skipped { agent, from, case } => {
@@ -52,6 +55,11 @@ impl Host {
             }
         }
         Ok(())
+    }
+
+    /// How much was taken in while somebody waited for a report.
+    pub(super) fn taken_meanwhile(&self) -> usize {
+        self.meanwhile
     }
 
     /// Writes the report, if somebody waits for it: once for all who do.
