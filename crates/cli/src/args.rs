@@ -32,6 +32,8 @@ pub(crate) enum Command {
         #[command(subcommand)]
         what: ReportCommand,
     },
+    /// Go through the cases of a fuzzing server as a strict client
+    Testee(Box<TesteeArgs>),
     /// List the cases; with an id, show what is sent and what is accepted
     Cases(CasesArgs),
     #[command(external_subcommand)]
@@ -269,7 +271,7 @@ pub(crate) enum FailOnName {
     Never,
 }
 
-/// How to speak TLS to servers under test.
+/// How to speak TLS to servers.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "TLS, for wss:// URLs")]
 pub(crate) struct TlsArgs {
@@ -318,8 +320,8 @@ impl From<Judge> for JudgeKind {
 
 #[derive(Debug, Args)]
 pub(crate) struct ListenArgs {
-    /// Addresses to listen on, IPv4 or IPv6
-    #[arg(value_name = "ADDR", default_value = "127.0.0.1:9001")]
+    /// Addresses to listen on, IPv4 or IPv6 [default: 127.0.0.1:9001]
+    #[arg(value_name = "ADDR")]
     pub(crate) addrs: Vec<SocketAddr>,
 
     #[command(flatten)]
@@ -333,8 +335,40 @@ pub(crate) struct ListenArgs {
     #[arg(long, value_name = "N", value_parser = agents)]
     pub(crate) agents: Option<usize>,
 
+    /// Serve a web page that tests the visitor's browser, and the report, on this port of the same
+    /// addresses; 0 takes one that is free
+    #[arg(long, value_name = "PORT")]
+    pub(crate) webport: Option<u16>,
+
     #[command(flatten)]
-    pub(crate) tls: ListenerTlsArgs,
+    pub(crate) client: ClientArgs,
+
+    #[command(flatten)]
+    pub(crate) listener: ListenerArgs,
+}
+
+/// How a client under test is started.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "A client that is started and waited for")]
+pub(crate) struct ClientArgs {
+    /// Command that starts the client; {url} and {agent} are replaced, and stand in the
+    /// environment as `WSPROOF_URL` and `WSPROOF_AGENT`. Without ADDR, a free port is taken
+    #[arg(long, value_name = "CMD")]
+    pub(crate) client_cmd: Option<String>,
+
+    /// What the client is to call itself
+    #[arg(long, value_name = "NAME", default_value = "client", requires = "client_cmd")]
+    pub(crate) agent: String,
+
+    /// Seconds without a case at work after which a client is given up
+    #[arg(
+        long,
+        value_name = "S",
+        default_value_t = 60.0,
+        value_parser = seconds,
+        requires = "client_cmd"
+    )]
+    pub(crate) client_timeout: f64,
 }
 
 #[derive(Debug, Args)]
@@ -364,12 +398,46 @@ pub(crate) struct EchoArgs {
     pub(crate) defect: Option<String>,
 
     #[command(flatten)]
-    pub(crate) tls: ListenerTlsArgs,
+    pub(crate) listener: ListenerArgs,
 }
 
-/// How a listener speaks TLS, if it does.
 #[derive(Debug, Args)]
-pub(crate) struct ListenerTlsArgs {
+pub(crate) struct TesteeArgs {
+    /// The fuzzing server, ws://host:port or wss://…; a path in it is not used
+    pub(crate) url: String,
+
+    /// Name in the reports of the server [default: wsproof/VERSION]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) agent: Option<String>,
+
+    /// Cases at work at once
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub(crate) parallel: u16,
+
+    /// Seconds for which the server may say nothing; ten times that for the reports
+    #[arg(long, value_name = "S", default_value_t = 60.0, value_parser = patience)]
+    pub(crate) timeout: f64,
+
+    /// Offer no permessage-deflate
+    #[arg(long)]
+    pub(crate) no_deflate: bool,
+
+    /// Do one thing wrong; `wsproof echo --defect list` names the defects
+    #[arg(long, value_name = "NAME")]
+    pub(crate) defect: Option<String>,
+
+    #[command(flatten)]
+    pub(crate) tls: TlsArgs,
+}
+
+/// How a listener speaks TLS, if it does, and how it says that it is there.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Listening")]
+pub(crate) struct ListenerArgs {
+    /// File to write the URLs to, a line each, as soon as clients may connect
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ready_file: Option<PathBuf>,
+
     /// Speak TLS, with a certificate made at start
     #[arg(long, value_name = "CERTIFICATE", conflicts_with = "tls_cert")]
     pub(crate) tls: Option<Certificate>,
@@ -426,6 +494,11 @@ fn seconds(text: &str) -> Result<f64, String> {
     }
 }
 
+fn patience(text: &str) -> Result<f64, String> {
+    let seconds = seconds(text)?;
+    if seconds < 0.001 { Err("a server needs some time".to_owned()) } else { Ok(seconds) }
+}
+
 fn agents(text: &str) -> Result<usize, String> {
     let count = text.parse::<usize>().map_err(|error| error.to_string())?;
     if count == 0 { Err("at least one agent is waited for".to_owned()) } else { Ok(count) }
@@ -433,15 +506,12 @@ fn agents(text: &str) -> Result<usize, String> {
 
 /// What to say to a command that is none.
 pub(crate) fn unknown_command(name: &str) -> String {
-    const PLANNED: [&str; 8] =
-        ["testee", "doctor", "replay", "fuzz", "load", "completions", "man", "h2"];
+    const PLANNED: [&str; 7] = ["doctor", "replay", "fuzz", "load", "completions", "man", "h2"];
+    const THERE: &str =
+        "there are `test`, `listen`, `echo`, `testee`, `report`, `cases` and `wstest`";
     if PLANNED.contains(&name) {
-        format!(
-            "`wsproof {name}` is not there yet; there are `test`, `listen`, `echo`, `report`, `cases` and `wstest`"
-        )
+        format!("`wsproof {name}` is not there yet; {THERE}")
     } else {
-        format!(
-            "`{name}` is no command; there are `test`, `listen`, `echo`, `report`, `cases` and `wstest` (see --help)"
-        )
+        format!("`{name}` is no command; {THERE} (see --help)")
     }
 }

@@ -81,19 +81,14 @@ pub(crate) async fn run(args: TestArgs) -> Result<Exit, Error> {
     }
     built_in.cancel();
     if let Some(mut server) = command {
-        if let Some(died) = server.died().await {
-            let text = format!("the server died: {died}");
-            output::warning(&output_lines(&text));
+        if let Some(ended) = server.ended().await {
+            let text = format!("the server died: {ended}");
+            output::warning(&output::clean_lines(&text));
             session.note(text)?;
         }
         server.stop().await;
     }
     session.finish()
-}
-
-/// Keeps the line breaks of a server's last words and nothing else that a terminal obeys.
-fn output_lines(text: &str) -> String {
-    text.lines().map(output::clean).collect::<Vec<_>>().join("\n")
 }
 
 /// First Ctrl-C: end in order, with the report of what ran. Second: leave.
@@ -108,7 +103,7 @@ pub(crate) fn watch_for_interrupt(cancel: CancellationToken) {
 }
 
 /// TLS for the servers that want it.
-fn tls(args: &TlsArgs, urls: &[WsUrl]) -> Result<Option<Tls>, Error> {
+pub(crate) fn tls(args: &TlsArgs, urls: &[WsUrl]) -> Result<Option<Tls>, Error> {
     let trust = match &args.ca {
         Some(file) => Trust::File(file.clone()),
         None if args.verify => Trust::Platform,

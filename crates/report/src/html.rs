@@ -16,24 +16,42 @@ use askama::Template;
 use wsproof_engine::{Case, Citation};
 use wsproof_proto::Violation;
 
-use crate::{File, JudgeKind, Results, names::Names};
+use crate::{File, JudgeKind, Record, Results, collected, names::Names};
+
+/// How all pages look, for others of their family.
+pub const STYLE: &str = include_str!("../templates/style.css");
 
 /// Gives the title of a section (`6`) or a subsection (`6.4`) of the catalogue.
 pub type Titles = fn(&str) -> Option<&'static str>;
 
 /// Renders the pages. `cases` is the catalogue, `judge` the judgement that is shown first.
 pub fn files(results: &Results, cases: &[Case], judge: JudgeKind, titles: Titles) -> Vec<File> {
+    collected(|take| each(results, cases, judge, titles, |_, _| true, take))
+}
+
+/// Renders the pages one by one, and the index last: what it names is there by then. Of the pages
+/// of cases only those are made that are `wanted`, by name and record.
+pub fn each<E>(
+    results: &Results,
+    cases: &[Case],
+    judge: JudgeKind,
+    titles: Titles,
+    mut wanted: impl FnMut(&str, &Record) -> bool,
+    mut take: impl FnMut(File) -> Result<(), E>,
+) -> Result<(), E> {
     let names = Names::new(results);
     let view = View { results, cases, judge, titles, names: &names };
-    let mut files = vec![page("index.html".to_owned(), &index::Index::new(&view))];
     for peer in results.peers() {
         for (id, record) in results.records(&peer.peer) {
-            if let Some(case) = case::CasePage::new(&view, peer, id, record) {
-                files.push(page(names.file(&peer.peer, id, "html"), &case));
+            let name = names.file(&peer.peer, id, "html");
+            if wanted(&name, record)
+                && let Some(case) = case::CasePage::new(&view, peer, id, record)
+            {
+                take(page(name, &case))?;
             }
         }
     }
-    files
+    take(page("index.html".to_owned(), &index::Index::new(&view)))
 }
 
 /// What all pages are made from.

@@ -24,6 +24,8 @@ pub mod summary;
 pub mod tap;
 mod words;
 
+use std::convert::Infallible;
+
 pub use baseline::Baseline;
 pub use contract::{JudgeKind, Line};
 pub use gate::Gate;
@@ -37,4 +39,17 @@ pub struct File {
     pub name: String,
     /// What is in it.
     pub contents: Vec<u8>,
+}
+
+/// All files at once, the index first.
+fn collected(
+    each: impl FnOnce(&mut dyn FnMut(File) -> Result<(), Infallible>) -> Result<(), Infallible>,
+) -> Vec<File> {
+    let mut files = Vec::new();
+    let Ok(()) = each(&mut |file| {
+        files.push(file);
+        Ok(())
+    });
+    files.rotate_right(1);
+    files
 }
