@@ -4,6 +4,7 @@
 //! read back, and the renderers turn it into files and text. Nothing here does I/O or looks at a
 //! clock: times come with the data, files leave as names and octets.
 
+pub mod causes;
 pub mod classic;
 pub mod contract;
 pub mod html;
