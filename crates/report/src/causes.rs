@@ -7,23 +7,25 @@
 mod contrast;
 mod evidence;
 mod finding;
+mod openings;
 pub(crate) mod provoked;
 mod ruler;
 mod rules;
 mod sentence;
+mod side;
 pub(crate) mod wire;
 
 use std::collections::BTreeMap;
 
-use wsproof_engine::{Basis, Behavior, Case, CaseId, Event, Observed, Outcome, What};
+use wsproof_engine::{Basis, Behavior, Case, CaseId, Event, Observed, Outcome, Section, What};
 
 use contrast::Told;
 use finding::{Deviation, Finding};
 use provoked::Sent;
 
-pub use evidence::{Mark, Place, Side};
 pub use ruler::Ruler;
 pub use rules::Rule;
+pub use side::{Mark, Place, Side};
 
 use crate::{JudgeKind, Results, contract::Attempt, words};
 
@@ -57,9 +59,13 @@ pub struct Cause {
 /// The causes of a peer's failures, that with most cases first.
 pub fn causes(results: &Results, peer: &str, judge: JudgeKind, cases: &[Case]) -> Vec<Cause> {
     let known: BTreeMap<&CaseId, &Case> = cases.iter().map(|case| (&case.id, case)).collect();
+    // Cases of another catalogue fail as well; of them only the judgement is known.
+    let strangers = strangers(results, peer, &known);
+    let strange: BTreeMap<&CaseId, &Case> = strangers.iter().map(|case| (&case.id, case)).collect();
+    let case_of = |id| known.get(id).or_else(|| strange.get(id)).copied();
     let mut sent = BTreeMap::new();
     for (id, _) in results.records(peer) {
-        if let Some(case) = known.get(id) {
+        if let Some(case) = case_of(id) {
             sent.insert(id, Sent::of(case));
         }
     }
@@ -70,12 +76,16 @@ pub fn causes(results: &Results, peer: &str, judge: JudgeKind, cases: &[Case]) -
         let Some(attempt) = record.final_attempt() else { continue };
         total += 1;
         let judgement = attempt.judgement(judge);
-        let (Some(&case), Some(sent)) = (known.get(id), sent.get(id)) else { continue };
+        let (Some(case), Some(sent)) = (case_of(id), sent.get(id)) else { continue };
         if !judgement.deviates() {
             passing.push(Told { case, sent });
             continue;
         }
-        let finding = Finding::of(case, sent, attempt, judgement);
+        let finding = if known.contains_key(id) {
+            Finding::of(case, sent, attempt, judgement)
+        } else {
+            Finding::other(case, judgement)
+        };
         let behavior = judgement.behavior == Behavior::Failed;
         let basis = if behavior { judgement.basis } else { judgement.close_basis };
         let member = Member { id, case, sent, attempt, finding, basis };
@@ -87,12 +97,23 @@ pub fn causes(results: &Results, peer: &str, judge: JudgeKind, cases: &[Case]) -
         }
     }
     absorb(&mut groups);
-    let mut causes: Vec<_> = groups
+    let mut found: Vec<_> = groups
         .iter()
         .map(|group| cause(results, peer, judge, group, &passing, group.len() == total))
         .collect();
-    causes.sort_by_key(|cause| std::cmp::Reverse(cause.ids.len()));
-    causes
+    found.sort_by_key(|cause| std::cmp::Reverse(cause.ids.len()));
+    found
+}
+
+/// Stand-ins for the cases that this version does not have.
+fn strangers(results: &Results, peer: &str, known: &BTreeMap<&CaseId, &Case>) -> Vec<Case> {
+    let mut section = Section::new();
+    for (id, _) in results.records(peer).filter(|(id, _)| !known.contains_key(id)) {
+        section
+            .case(id.as_str(), "a case of another version")
+            .why("This version's catalogue does not have this case, nor the rule behind it.");
+    }
+    section.into_cases()
 }
 
 /// A failed case with what is wrong in it.
@@ -260,7 +281,7 @@ fn nearby(
     let partly = which(|counts| counts[0] > 0 && counts[1] + counts[2] > 0);
     let mut words = Vec::new();
     if !pass.is_empty() {
-        let verb = if pass.contains(|c: char| c == ',' || c == ' ') { "pass" } else { "passes" };
+        let verb = if pass.contains([',', ' ']) { "pass" } else { "passes" };
         words.push(format!("{pass} {verb}"));
     }
     if !partly.is_empty() {
@@ -305,11 +326,4 @@ fn ranges(all: &[(&CaseId, bool)]) -> String {
 pub(crate) fn id_ranges(ids: &[CaseId], all: &[CaseId]) -> String {
     let chosen: Vec<_> = all.iter().map(|id| (id, ids.contains(id))).collect();
     ranges(&chosen)
-}
-
-impl Cause {
-    /// Whether every opening handshake ended like this.
-    pub(crate) fn is_opening(&self) -> bool {
-        self.rule.section.starts_with('4') && self.deciding.is_none()
-    }
 }

@@ -1,19 +1,25 @@
-//! Pages for people: an index and a page per case and peer.
+//! Pages for people: the report and a page per case and peer.
 //!
-//! Every page stands alone: no script, no network, light and dark. All that comes from a peer is
-//! escaped and shown as text.
+//! The report says what deviates and why in plain HTML; its script only filters, folds and leads
+//! to places. No page asks a network for anything. All that comes from a peer is escaped and shown
+//! as text.
 
+mod aside;
+mod card;
 mod case;
+mod charts;
 mod closing;
+mod data;
 mod index;
 mod log;
 mod matrix;
 mod opening;
-mod peer;
 mod stats;
+mod talk;
+mod verdict;
 
 use askama::Template;
-use wsproof_engine::{Case, Citation};
+use wsproof_engine::{Case, CaseId, Citation};
 use wsproof_proto::Violation;
 
 use crate::{File, JudgeKind, Results, names::Names};
@@ -21,10 +27,54 @@ use crate::{File, JudgeKind, Results, names::Names};
 /// Gives the title of a section (`6`) or a subsection (`6.4`) of the catalogue.
 pub type Titles = fn(&str) -> Option<&'static str>;
 
+/// What comparing the results with a baseline came to.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Gate {
+    /// The name of the baseline.
+    pub baseline: String,
+    /// Failures that are new or known, and rows of the baseline that are stale.
+    pub rows: Vec<GateRow>,
+    /// The exit code.
+    pub exit: u8,
+}
+
+/// A case in a comparison with a baseline.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GateRow {
+    /// The peer's name.
+    pub peer: String,
+    /// The case.
+    pub case: CaseId,
+    /// What the comparison says of it.
+    pub state: GateState,
+}
+
+/// What a comparison with a baseline says of a case.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum GateState {
+    /// It fails and is not in the baseline.
+    New,
+    /// It fails as the baseline says.
+    Known,
+    /// The baseline says that it fails, and it does not.
+    Stale,
+}
+
 /// Renders the pages. `cases` is the catalogue, `judge` the judgement that is shown first.
 pub fn files(results: &Results, cases: &[Case], judge: JudgeKind, titles: Titles) -> Vec<File> {
+    gated_files(results, cases, judge, titles, None)
+}
+
+/// Renders the pages with what a comparison with a baseline came to.
+pub fn gated_files(
+    results: &Results,
+    cases: &[Case],
+    judge: JudgeKind,
+    titles: Titles,
+    gate: Option<&Gate>,
+) -> Vec<File> {
     let names = Names::new(results);
-    let view = View { results, cases, judge, titles, names: &names };
+    let view = View { results, cases, judge, titles, names: &names, gate };
     let mut files = vec![page("index.html".to_owned(), &index::Index::new(&view))];
     for peer in results.peers() {
         for (id, record) in results.records(&peer.peer) {
@@ -43,10 +93,11 @@ struct View<'a> {
     judge: JudgeKind,
     titles: Titles,
     names: &'a Names<'a>,
+    gate: Option<&'a Gate>,
 }
 
 impl View<'_> {
-    fn case(&self, id: &wsproof_engine::CaseId) -> Option<&Case> {
+    fn case(&self, id: &CaseId) -> Option<&Case> {
         self.cases.iter().find(|case| case.id == *id)
     }
 }
@@ -121,14 +172,6 @@ fn linked(text: &str) -> Vec<Piece> {
     pieces.push(Piece { text: plain, url: String::new() });
     pieces.retain(|piece| !piece.text.is_empty());
     pieces
-}
-
-/// The name of the place where the index tells what a case is.
-fn anchor(id: &wsproof_engine::CaseId) -> String {
-    // Ids from a stored file may hold anything.
-    let plain = |c: char| if c.is_ascii_alphanumeric() || c == '.' { c } else { '_' };
-    let id: String = id.as_str().chars().map(plain).collect();
-    format!("case-{id}")
 }
 
 fn page(name: String, template: &impl Template) -> File {

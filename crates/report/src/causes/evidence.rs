@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use wsproof_engine::{Accept, Expected, Observed, Outcome, Payload, Timer, What as Entry};
-use wsproof_proto::{FrameHeader, Opcode, Violation, handshake::accept_for};
+use wsproof_proto::{FrameHeader, Opcode, Violation};
 
 use super::{
-    Member,
+    Mark, Member, Place, Side,
     finding::{Deviation, What, code_words},
+    openings::{opening, opening_is_wrong},
     ruler::{self, Ruler},
     wire::{self, Received},
 };
@@ -15,60 +16,6 @@ use crate::words::{bounded, number, spaced_hex, visible, visible_octets};
 
 /// Octets of a payload that are shown beside its header.
 const SHOWN: usize = 24;
-
-/// How octets are to be looked at.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Mark {
-    /// Nothing special.
-    Plain,
-    /// The first that deviates, or that counts.
-    Deciding,
-}
-
-/// One side of a comparison: octets in hex, and words.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Side {
-    /// Octets in hex, in pieces; empty if none decide.
-    pub octets: Vec<(Mark, String)>,
-    /// What they are.
-    pub words: String,
-}
-
-/// The first octet that deviates.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Place {
-    /// Its offset in the message, if content decides.
-    pub message: Option<u64>,
-    /// Its offset in its frame.
-    pub frame: Option<u64>,
-    /// Its offset in the stream after the opening handshake.
-    pub stream: Option<u64>,
-}
-
-impl Side {
-    fn words(words: impl Into<String>) -> Self {
-        Self { octets: Vec::new(), words: words.into() }
-    }
-
-    /// The octets as plain text.
-    pub fn hex(&self) -> String {
-        self.octets.iter().map(|(_, text)| text.as_str()).collect::<Vec<_>>().join(" ")
-    }
-}
-
-impl Place {
-    /// The place in words: `octet 12 of the message, 14 of its frame, 20 of the stream`.
-    pub fn words(&self) -> String {
-        let parts = [
-            (self.message, "of the message"),
-            (self.frame, "of its frame"),
-            (self.stream, "of the peer's stream"),
-        ];
-        let known: Vec<_> =
-            parts.iter().filter_map(|(at, of)| at.map(|at| format!("{at} {of}"))).collect();
-        if known.is_empty() { String::new() } else { format!("octet {}", known.join(", ")) }
-    }
-}
 
 pub(super) struct Evidence {
     pub(super) expected: Side,
@@ -118,7 +65,7 @@ pub(super) fn evidence(member: &Member<'_>) -> Evidence {
     }
 }
 
-fn plain(expected: Side, got: Side, deciding: Option<usize>) -> Evidence {
+pub(super) fn plain(expected: Side, got: Side, deciding: Option<usize>) -> Evidence {
     Evidence { expected, got, place: None, ruler: None, deciding }
 }
 
@@ -268,7 +215,13 @@ fn not_refused(member: &Member<'_>, violation: Violation, frames: &[Received<'_>
             } else {
                 ""
             };
-            side.words = format!("{}{}{open}", side.words, after(member, &frame));
+            let whole = fault.is_some_and(|fault| {
+                !fault.payload.is_empty()
+                    && fault.payload == frame.head
+                    && frame.header.opcode == fault.opcode
+            });
+            let same = if whole { ": the message, unchanged" } else { "" };
+            side.words = format!("{}{same}{}{open}", side.words, after(member, &frame));
             side
         }
         None => ended(member),
@@ -483,7 +436,7 @@ fn event(member: &Member<'_>, frames: &[Received<'_>]) -> Evidence {
         None => due(member),
     };
     if matches!(finding.deviation, Deviation::Twice(_)) && finding.wanted.is_none() {
-        expected.words = "nothing more: it has come already".to_owned();
+        expected = Side::words("nothing more: it has come already");
     }
     let frame = came_frame(member, frames);
     let Some(event) = member.came() else {
@@ -537,50 +490,6 @@ fn compare(wanted: &Expected, came: &Observed) -> Option<(u64, Payload, Vec<u8>)
             Some((same as u64, octets, payload.clone()))
         }
         _ => None,
-    }
-}
-
-fn opening_is_wrong(outcome: &Outcome, violation: Violation) -> bool {
-    outcome.openings.iter().any(|opening| opening.violations.contains(&violation))
-}
-
-fn opening(member: &Member<'_>, violation: Option<Violation>) -> Evidence {
-    let outcome = member.outcome();
-    let opening = outcome.openings.first();
-    let status = opening.map(crate::refusals::status_line).filter(|line| !line.is_empty());
-    let no_answer = || "no answer".to_owned();
-    let expected = match (violation, &member.finding.deviation) {
-        (
-            Some(Violation::AcceptMissing | Violation::AcceptRepeated | Violation::AcceptWrong),
-            _,
-        ) => {
-            let keys = opening.map(|opening| wire::lines_of(&opening.request, "sec-websocket-key"));
-            let key = keys.unwrap_or_default().pop().unwrap_or_default();
-            let key = key.split_once(": ").map_or("", |(_, key)| key);
-            format!("Sec-WebSocket-Accept: {}", accept_for(key.as_bytes()))
-        }
-        (Some(Violation::SubprotocolNotOffered | Violation::SubprotocolRepeated), _) => {
-            offered(opening, "sec-websocket-protocol", "Sec-WebSocket-Protocol")
-        }
-        (Some(violation), _) if wire::field(outcome, violation).is_some() => {
-            offered(opening, "sec-websocket-extensions", "Sec-WebSocket-Extensions")
-        }
-        (_, Deviation::Opening(_)) => "HTTP status 400 to 499".to_owned(),
-        _ => "HTTP/1.1 101".to_owned(),
-    };
-    let got = violation
-        .and_then(|violation| wire::field(outcome, violation))
-        .or(status)
-        .unwrap_or_else(no_answer);
-    plain(Side::words(expected), Side::words(got), None)
-}
-
-/// What the answer may name, by what was offered.
-fn offered(opening: Option<&wsproof_engine::Opening>, name: &str, field: &str) -> String {
-    let lines = opening.map(|opening| wire::lines_of(&opening.request, name)).unwrap_or_default();
-    match lines.first() {
-        Some(line) => format!("an answer to what was offered: {}", bounded(line, 160)),
-        None => format!("no {field}: nothing was offered"),
     }
 }
 

@@ -96,20 +96,23 @@ impl Finding {
     pub(crate) fn of(case: &Case, sent: &Sent, attempt: &Attempt, judgement: &Judgement) -> Self {
         let outcome = &attempt.outcome;
         let found = if outcome.opened_at.is_none() || is_opening(case) {
-            opening(case, outcome)
+            Some(opening(case, outcome))
         } else if let Some(violation) = opening_violation(outcome) {
             Some(Self::new(Deviation::Illegal(violation), Rule::against(violation)))
         } else {
             opened(case, sent, outcome, judgement)
         };
-        found.unwrap_or_else(|| {
-            let reason = words::bounded(&words::visible(&words::reason(judgement)), 300);
-            let rule = case.cites.first().map_or_else(
-                || Rule::new(case.why, 6455, "5"),
-                |cite| Rule::new(case.why, cite.spec.number(), cite.section),
-            );
-            Self::new(Deviation::Other(reason), rule)
-        })
+        found.unwrap_or_else(|| Self::other(case, judgement))
+    }
+
+    /// What the judgement says, and nothing more.
+    pub(crate) fn other(case: &Case, judgement: &Judgement) -> Self {
+        let reason = words::bounded(&words::visible(&words::reason(judgement)), 300);
+        let rule = case.cites.first().map_or_else(
+            || Rule::new(case.why, 6455, "1"),
+            |cite| Rule::new(case.why, cite.spec.number(), cite.section),
+        );
+        Self::new(Deviation::Other(reason), rule)
     }
 }
 
@@ -121,21 +124,21 @@ fn opening_violation(outcome: &Outcome) -> Option<Violation> {
     outcome.openings.iter().find_map(|opening| opening.violations.first()).copied()
 }
 
-fn opening(case: &Case, outcome: &Outcome) -> Option<Finding> {
+fn opening(case: &Case, outcome: &Outcome) -> Finding {
     let opening = outcome.openings.first();
     if is_opening(case) {
         let (rfc, section) =
             case.cites.first().map_or((6455, "4.2.1"), |cite| (cite.spec.number(), cite.section));
         let deviation = Deviation::Opening(format!("a {}", case.title));
         let rule = Rule { rfc, section, ..Rule::refusal() };
-        return Some(Finding::new(deviation, rule));
+        return Finding::new(deviation, rule);
     }
     let status = opening.and_then(|opening| opening.status);
     if let Some(status) = status.filter(|status| *status != 101) {
-        return Some(Finding::new(Deviation::Refused(status), Rule::opening()));
+        return Finding::new(Deviation::Refused(status), Rule::opening());
     }
     if let Some(violation) = opening_violation(outcome) {
-        return Some(Finding::new(Deviation::Illegal(violation), Rule::against(violation)));
+        return Finding::new(Deviation::Illegal(violation), Rule::against(violation));
     }
     let how = match outcome.closing.tcp_end {
         Some(TcpEnd::NotConnected) => "No connection comes about",
@@ -144,7 +147,7 @@ fn opening(case: &Case, outcome: &Outcome) -> Option<Finding> {
         }
         _ => "TCP is ended during the opening handshake",
     };
-    Some(Finding::new(Deviation::NotOpened(how), Rule::opening()))
+    Finding::new(Deviation::NotOpened(how), Rule::opening())
 }
 
 fn opened(case: &Case, sent: &Sent, outcome: &Outcome, judgement: &Judgement) -> Option<Finding> {
@@ -182,9 +185,9 @@ fn opened(case: &Case, sent: &Sent, outcome: &Outcome, judgement: &Judgement) ->
         });
         if (!ended || behavior) && extra {
             let rule = Rule::against(fault.violation);
-            let came = events.and_then(|found| found.came);
+            let index = events.and_then(|found| found.came);
             let deviation = Deviation::NotRefused(fault.violation);
-            return Some(Finding { came, ..Finding::new(deviation, rule) });
+            return Some(Finding { came: index, ..Finding::new(deviation, rule) });
         }
     }
     if behavior && events.is_some() {
@@ -351,8 +354,7 @@ fn mismatch(lists: &[Accepted], case: &Case, sent: &Sent, outcome: &Outcome) -> 
         _ if wanted.is_some_and(|wanted| what(wanted) == What::Pong) => Rule::pong(),
         _ => Rule::echo(),
     };
-    let came = event.map(|_| same);
-    Some(Finding { deviation, rule, wanted: wanted.cloned(), came })
+    Some(Finding { deviation, rule, wanted: wanted.cloned(), came: event.map(|_| same) })
 }
 
 const fn what(wanted: &Expected) -> What {

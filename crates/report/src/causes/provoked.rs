@@ -22,6 +22,9 @@ pub(crate) enum TextFault {
 }
 
 impl TextFault {
+    /// How many there are.
+    pub(crate) const ALL: usize = 7;
+
     /// What such a text contains.
     pub(crate) const fn words(self) -> &'static str {
         match self {
@@ -61,6 +64,7 @@ pub(crate) struct IllFormed {
 }
 
 /// What a case sends, in short.
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Sent {
     pub(crate) fault: Option<Fault>,

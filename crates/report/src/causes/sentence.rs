@@ -9,6 +9,7 @@ use super::{
     Member,
     contrast::{Told, subject},
     finding::{Deviation, What, code_words},
+    provoked::TextFault,
     rules::{committed, sent_wrong},
 };
 use crate::words::{bounded, visible_octets};
@@ -16,6 +17,7 @@ use crate::words::{bounded, visible_octets};
 /// From so many ways on, ill-formed text is called that.
 const FAULTS: usize = 4;
 
+#[expect(clippy::too_many_lines, reason = "it is a table")]
 pub(super) fn sentence(members: &[Member<'_>], passing: &[Told<'_>], every: bool) -> String {
     let first = &members[0];
     let failing: Vec<_> = members.iter().map(Member::told).collect();
@@ -249,6 +251,9 @@ fn not_refused(violation: Violation, members: &[Member<'_>]) -> String {
         .filter_map(|member| Some(member.sent.fault.as_ref()?.text.as_ref()?.fault))
         .collect();
     let words: Vec<_> = faults.iter().map(|fault| fault.words()).collect();
+    if words.len() == TextFault::ALL {
+        return format!("Text that is not UTF-8 is {reaction} instead of refused, of every kind");
+    }
     if words.len() >= FAULTS {
         let list = words.join(", ");
         return format!("Text that is not UTF-8 is {reaction} instead of refused: {list}");

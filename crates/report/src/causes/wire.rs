@@ -123,6 +123,6 @@ pub(crate) fn lines_of(head: &[u8], name: &str) -> Vec<String> {
             let colon = line.iter().position(|octet| *octet == b':');
             colon.is_some_and(|at| line[..at].trim_ascii().eq_ignore_ascii_case(name.as_bytes()))
         })
-        .map(|line| visible_octets(&line[..line.len().min(300)].trim_ascii()))
+        .map(|line| visible_octets(line[..line.len().min(300)].trim_ascii()))
         .collect()
 }

@@ -155,14 +155,23 @@ fn location(case: &Case) -> String {
 }
 
 /// The command that runs the case again with the same masks and keys.
-fn again(view: &View<'_>, peer: &PeerInfo, id: &CaseId) -> String {
+pub(super) fn again(view: &View<'_>, peer: &PeerInfo, id: &CaseId) -> String {
     // Only what no shell reads in another way.
     let plain = |text: &str| {
         let fits = |c: char| c.is_ascii_alphanumeric() || "-._~:/@%+,=[]".contains(c);
         !text.is_empty() && text.chars().all(fits)
     };
     let Some(run) = view.results.run() else { return String::new() };
-    // A server that the tester started has gone, and its port with it.
+    // A server that the tester started has gone, and its port with it: it is started again.
+    let mut words = run.command.iter();
+    if words.any(|word| word == "--server-cmd")
+        && let Some(command) = words.next()
+        && !command.contains(|c: char| c == '\'' || c.is_control())
+        && plain(id.as_str())
+    {
+        let seed = run.seed;
+        return format!("wsproof test --cases {id} --seed {seed} --server-cmd '{command}'");
+    }
     let was_there = run.command.contains(&peer.url)
         || run.command.first().is_some_and(|name| name.contains("wstest"));
     if was_there && plain(&peer.url) && plain(id.as_str()) {
