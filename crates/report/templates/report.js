@@ -240,7 +240,7 @@
   }
 
   // ---- arrows in the table of all cases: one cell at a time is in the order of Tab
-  const table = $('#matrix table');
+  const table = $('#matrix table.cases');
   if (table && several) {
     const links = $$('td a', table);
     links.forEach((link, n) => { link.tabIndex = n ? -1 : 0; });
