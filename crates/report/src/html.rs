@@ -18,6 +18,8 @@ mod stats;
 mod talk;
 mod verdict;
 
+use std::collections::HashMap;
+
 use askama::Template;
 use wsproof_engine::{Case, CaseId, Citation};
 use wsproof_proto::Violation;
@@ -74,7 +76,7 @@ pub fn gated_files(
     gate: Option<&Gate>,
 ) -> Vec<File> {
     let names = Names::new(results);
-    let view = View { results, cases, judge, titles, names: &names, gate };
+    let view = View::new(results, cases, judge, titles, &names, gate);
     let mut files = vec![page("index.html".to_owned(), &index::Index::new(&view))];
     for peer in results.peers() {
         for (id, record) in results.records(&peer.peer) {
@@ -86,19 +88,45 @@ pub fn gated_files(
     files
 }
 
+/// Renders `index.html` alone.
+pub fn index(
+    results: &Results,
+    cases: &[Case],
+    judge: JudgeKind,
+    titles: Titles,
+    gate: Option<&Gate>,
+) -> File {
+    let names = Names::new(results);
+    let view = View::new(results, cases, judge, titles, &names, gate);
+    page("index.html".to_owned(), &index::Index::new(&view))
+}
+
 /// What all pages are made from.
 struct View<'a> {
     results: &'a Results,
     cases: &'a [Case],
+    by_id: HashMap<&'a CaseId, &'a Case>,
     judge: JudgeKind,
     titles: Titles,
     names: &'a Names<'a>,
     gate: Option<&'a Gate>,
 }
 
-impl View<'_> {
-    fn case(&self, id: &CaseId) -> Option<&Case> {
-        self.cases.iter().find(|case| case.id == *id)
+impl<'a> View<'a> {
+    fn new(
+        results: &'a Results,
+        cases: &'a [Case],
+        judge: JudgeKind,
+        titles: Titles,
+        names: &'a Names<'a>,
+        gate: Option<&'a Gate>,
+    ) -> Self {
+        let by_id = cases.iter().map(|case| (&case.id, case)).collect();
+        Self { results, cases, by_id, judge, titles, names, gate }
+    }
+
+    fn case(&self, id: &CaseId) -> Option<&'a Case> {
+        self.by_id.get(id).copied()
     }
 }
 

@@ -319,10 +319,11 @@
     if (Object.hasOwn(actions, key) && actions[key]() !== false) event.preventDefault();
   });
 
-  $$('.ruler').forEach((ruler) => {
+  // To ask where things are makes the browser lay out everything, so it waits for the first paint.
+  requestAnimationFrame(() => $$('.ruler').forEach((ruler) => {
     const mark = $('mark', ruler) || $('s', ruler);
     if (mark) ruler.scrollLeft = mark.offsetLeft - ruler.offsetLeft - ruler.clientWidth * 0.45;
-  });
+  }));
   addEventListener('beforeprint', () => $$('.card > details').forEach((talk) => { talk.open = true; }));
   apply(false);
   go();

@@ -6,4 +6,5 @@ mod classic;
 mod html;
 mod results;
 mod sample;
+mod size;
 mod summary;
