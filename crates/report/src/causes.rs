@@ -17,10 +17,14 @@ pub(crate) mod wire;
 
 use std::collections::BTreeMap;
 
-use wsproof_engine::{Basis, Behavior, Case, CaseId, Event, Observed, Outcome, Section, What};
+use wsproof_engine::{
+    Accept, Basis, Behavior, Case, CaseId, Event, Observed, Outcome, Section, What as Entry,
+};
+
+use wsproof_proto::Violation;
 
 use contrast::Told;
-use finding::{Deviation, Finding};
+use finding::{Deviation, Finding, What};
 use provoked::Sent;
 
 pub use ruler::Ruler;
@@ -140,6 +144,14 @@ impl<'a> Member<'a> {
         self.attempt.outcome.events.get(self.finding.came?)
     }
 
+    /// Whether a pong came that answers one of the tester's own.
+    fn answers_pong(&self) -> bool {
+        match self.came().map(|event| &event.what) {
+            Some(Observed::Pong { payload, .. }) => self.sent.pongs.contains(payload),
+            _ => false,
+        }
+    }
+
     /// The length of the message that came.
     fn length(&self) -> Option<u64> {
         match self.came()?.what {
@@ -159,6 +171,17 @@ fn absorb(groups: &mut Vec<Vec<Member<'_>>>) {
         let is = first.finding.deviation == Deviation::ClosesAtOnce && group.len() > 2;
         is.then(|| first.outcome().closing.first_remote_code)
     });
+    // Loops of echoes do not keep what came, so that a message nobody sent looks like a wrong echo
+    // there. Where it comes in all other failed cases, it came in these too.
+    let unasked = Deviation::Unasked(What::Echo);
+    let computed = |member: &Member<'_>| {
+        matches!(member.case.accept, Accept::EchoLoop { .. } | Accept::FirstEcho { .. })
+    };
+    let other = |group: &&Vec<Member<'_>>| group[0].finding.deviation != unasked;
+    let only_unasked = deviations.contains(&unasked)
+        && groups.iter().filter(other).all(|group| group.iter().all(computed));
+    // A changed octet may make a text ill-formed.
+    let altered = Deviation::Altered(What::Echo);
     for group in groups.iter_mut() {
         let mut kept = Vec::new();
         for mut member in group.drain(..) {
@@ -173,7 +196,13 @@ fn absorb(groups: &mut Vec<Vec<Member<'_>>>) {
             let at_once = closes_at_once
                 .is_some_and(|code| closing.first_remote_code == code && outcome.events.is_empty());
             let to = match &member.finding.deviation {
+                own if only_unasked && *own != unasked => Some(unasked.clone()),
                 Deviation::NotRefused(_) => unprovoked,
+                Deviation::Illegal(Violation::TextIllFormed)
+                    if member.sent.fault.is_none() && deviations.contains(&altered) =>
+                {
+                    Some(altered.clone())
+                }
                 Deviation::AnswerCode(_) | Deviation::EndsGood(_) if at_once => {
                     Some(Deviation::ClosesAtOnce)
                 }
@@ -223,8 +252,11 @@ fn cause(
             let provoked = member.sent.fault.is_some();
             let length = member.outcome().transcript.entries.len();
             let entries = &member.outcome().transcript.entries;
-            let unlogged = !entries.iter().any(|it| matches!(it.what, What::FrameSent { .. }));
-            (without, dull, unlogged, bare, provoked, length)
+            let unlogged = entries.iter().any(|it| matches!(it.what, Entry::WireLog { .. }));
+            // A header alone shows less than a header with a payload.
+            let header = |side: &Side| (1..="81 00".len()).contains(&side.hex().len());
+            let slight = header(&evidence.got) || header(&evidence.expected);
+            (without, dull, unlogged, bare, provoked, slight, length)
         })
         .expect("a group has a member");
     let sentence = sentence::sentence(group, passing, every);

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use wsproof_engine::{Accept, Expected, Observed, Outcome, Payload, Timer, What as Entry};
-use wsproof_proto::{FrameHeader, Opcode, Violation};
+use wsproof_proto::{FrameHeader, Opcode, Violation, mask};
 
 use super::{
     Mark, Member, Place, Side,
@@ -46,7 +46,16 @@ pub(super) fn evidence(member: &Member<'_>) -> Evidence {
         Deviation::CloseUnanswered | Deviation::HalfClose => {
             let expected =
                 Side { octets: hex(&[0x88, 0x02, 0x03, 0xe8], None), words: codes_due(member) };
-            plain(expected, ended(member), None)
+            let ends = matches!(
+                outcome.closing.tcp_end,
+                Some(wsproof_engine::TcpEnd::PeerFin | wsproof_engine::TcpEnd::PeerReset)
+            );
+            let got = if ends {
+                Side::words("nothing but the end of TCP, from the peer")
+            } else {
+                ended(member)
+            };
+            plain(expected, got, None)
         }
         Deviation::TcpLeftOpen => {
             let close = close_frame(&frames);
@@ -100,8 +109,13 @@ fn frame_octets(header: &[u8], head: &[u8], len: u64, mark: Option<usize>) -> Ve
 /// A frame as it came, in octets and words.
 fn frame_side(frame: &Received<'_>, mark: Option<usize>) -> Side {
     let header = frame.header_octets();
+    let mut head = frame.head.to_vec();
+    if let Some(key) = frame.header.mask {
+        // The octets are those of the wire.
+        mask::apply(key, 0, &mut head);
+    }
     let len = frame.header.length;
-    Side { octets: frame_octets(&header, frame.head, len, mark), words: frame_words(frame) }
+    Side { octets: frame_octets(&header, &head, len, mark), words: frame_words(frame) }
 }
 
 fn frame_words(frame: &Received<'_>) -> String {
@@ -267,8 +281,7 @@ fn illegal(member: &Member<'_>, violation: Violation, frames: &[Received<'_>]) -
             words = format!("{found}");
         }
         // The frame was not read to its end; its octets may have been kept all the same.
-        let ends = frames.iter().map(Received::end).filter(|end| *end <= offset);
-        let start = ends.max().unwrap_or(0);
+        let start = wire::start(frames, offset);
         let octets = wire::raw(outcome, start, SHOWN + 4);
         let within = offset - start;
         let shown = usize::try_from(within).is_ok_and(|within| within < octets.len());

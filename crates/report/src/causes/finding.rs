@@ -179,7 +179,8 @@ fn opened(case: &Case, sent: &Sent, outcome: &Outcome, judgement: &Judgement) ->
             let other = match &found.deviation {
                 Deviation::Twice(_) => true,
                 Deviation::Unasked(_) => !is_related(sent, outcome, found.came),
-                _ => false,
+                // What was legal came otherwise than it should.
+                _ => matches!(found.wanted, Some(Expected::Message(..) | Expected::Pong(_))),
             };
             found.came.is_some() && !other
         });
@@ -220,7 +221,14 @@ fn answers_after_close(sent: &Sent, outcome: &Outcome) -> bool {
     let frames = super::wire::received(outcome);
     let close = frames.iter().position(|frame| frame.header.opcode == Opcode::Close);
     let alike = close.is_some_and(|at| frames[at + 1..].iter().any(|f| sent.knows(f.head)));
-    let message = data && alike && !sent.after_close.is_empty();
+    let returned = outcome.events.iter().any(|event| match &event.what {
+        Observed::Message { head, .. } => {
+            sent.after_close.iter().any(|sent| sent.head(head.len()) == *head)
+                && !sent.messages.iter().any(|sent| sent.head(head.len()) == *head)
+        }
+        _ => false,
+    });
+    let message = (data && alike || returned) && !sent.after_close.is_empty();
     message || pong && sent.pings_after_close > 0 && sent.pings.is_empty()
 }
 
@@ -258,13 +266,29 @@ fn class(sent: &Sent, outcome: &Outcome) -> Option<Finding> {
         .position(|event| !matches!(event.what, Observed::Message { equals: Some(_), .. }));
     if let Some(came) = strange {
         let (deviation, rule) = if is_related(sent, outcome, Some(came)) {
-            (Deviation::Altered(What::Echo), Rule::echo())
+            (changed(sent, &outcome.events[came]), Rule::echo())
         } else {
             (Deviation::Unasked(What::Echo), Rule::unasked())
         };
         return Some(Finding { came: Some(came), ..Finding::new(deviation, rule) });
     }
     outcome.echo_timed_out.then(|| Finding::new(Deviation::Nothing(What::Echo), Rule::echo()))
+}
+
+/// How a message differs from all that were sent.
+fn changed(sent: &Sent, event: &Event) -> Deviation {
+    let Observed::Message { head, len, .. } = &event.what else {
+        return Deviation::Altered(What::Echo);
+    };
+    let mut messages = sent.messages.iter();
+    if messages.any(|sent| *len > sent.len() && head.starts_with(&sent.head(head.len()))) {
+        return Deviation::Longer(What::Echo);
+    }
+    let mut messages = sent.messages.iter();
+    if messages.any(|sent| *len < sent.len() && sent.head(head.len()) == *head) {
+        return Deviation::Shorter(What::Echo);
+    }
+    Deviation::Altered(What::Echo)
 }
 
 fn echoes(case: &Case, outcome: &Outcome) -> Option<Finding> {
@@ -346,8 +370,16 @@ fn mismatch(lists: &[Accepted], case: &Case, sent: &Sent, outcome: &Outcome) -> 
         }
         (None, None) => return None,
     };
+    let deviation = match event.map(|event| &event.what) {
+        Some(Observed::Pong { payload, .. })
+            if sent.pongs.contains(payload) && !sent.pings.contains(payload) =>
+        {
+            Deviation::Unasked(What::Pong)
+        }
+        _ => deviation,
+    };
     let rule = match &deviation {
-        Deviation::Unasked(What::Pong) if sent.pings.is_empty() => Rule::unsolicited(),
+        Deviation::Unasked(What::Pong) if !sent.pongs.is_empty() => Rule::unsolicited(),
         Deviation::Order(What::Pong) => Rule::pong_to_latest(),
         Deviation::Unasked(_) => Rule::unasked(),
         Deviation::EndsGood(_) => Rule::good_connection(),

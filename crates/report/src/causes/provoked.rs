@@ -145,6 +145,8 @@ impl Sent {
                     let payload = Payload::Octets(body.into());
                     sent.frame(&FrameSpec::new(Opcode::Close, payload), &mut open);
                 }
+                // What follows is said on another connection.
+                Step::Dial | Step::Use(_) => sent.closes = 0,
                 _ => {}
             }
         }
@@ -321,15 +323,26 @@ pub(crate) fn ill_formed(octets: &[u8], whole: bool) -> Option<IllFormed> {
     let start = error.valid_up_to();
     let lead = octets[start];
     let next = octets.get(start + 1).copied();
+    // How many octets the first one announces.
+    let announced = match lead {
+        0xc0..=0xdf => 2,
+        0xe0..=0xef => 3,
+        0xf0..=0xf7 => 4,
+        0xf8..=0xfb => 5,
+        0xfc | 0xfd => 6,
+        _ => 1,
+    };
+    let rest = octets[start + 1..].iter().take_while(|octet| matches!(octet, 0x80..=0xbf));
     let fault = match (lead, next) {
         (0x80..=0xbf, _) => TextFault::Stray,
+        (0xfe | 0xff, _) => TextFault::Never,
+        _ if rest.count() + 1 < announced => TextFault::Cut,
         (0xc0 | 0xc1, _) | (0xe0, Some(0x80..=0x9f)) | (0xf0, Some(0x80..=0x8f)) => {
             TextFault::OverLong
         }
         (0xed, Some(0xa0..=0xbf)) => TextFault::Surrogate,
         (0xf4, Some(0x90..=0xbf)) | (0xf5..=0xf7, _) => TextFault::Beyond,
         (0xf8..=0xfd, _) => TextFault::LongForm,
-        (0xfe | 0xff, _) => TextFault::Never,
         _ => TextFault::Cut,
     };
     let at = match error.error_len() {

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use wsproof_engine::Observed;
-use wsproof_proto::Violation;
+use wsproof_engine::{Observed, TcpEnd};
+use wsproof_proto::{Opcode, Violation};
 
 use super::{
     Member,
@@ -11,6 +11,7 @@ use super::{
     finding::{Deviation, What, code_words},
     provoked::TextFault,
     rules::{committed, sent_wrong},
+    wire,
 };
 use crate::words::{bounded, visible_octets};
 
@@ -113,7 +114,7 @@ pub(super) fn sentence(members: &[Member<'_>], passing: &[Told<'_>], every: bool
         Deviation::Twice(What::Pong) => "Pings get their pong twice".to_owned(),
         Deviation::Twice(_) => "Messages are echoed twice".to_owned(),
         Deviation::Unasked(What::Pong) => {
-            if members.iter().all(|member| member.sent.pings.is_empty()) {
+            if members.iter().all(Member::answers_pong) {
                 "Pongs that nobody asked for are answered with a pong".to_owned()
             } else {
                 "Pongs come that answer no ping".to_owned()
@@ -121,7 +122,19 @@ pub(super) fn sentence(members: &[Member<'_>], passing: &[Told<'_>], every: bool
         }
         Deviation::Unasked(_) => format!("Messages come that nobody sent{}", quoted(members)),
         Deviation::AfterClose => "What follows a close frame is still answered".to_owned(),
-        Deviation::CloseUnanswered => "Close frames are not answered".to_owned(),
+        Deviation::CloseUnanswered => {
+            let ends = |member: &Member<'_>| {
+                matches!(
+                    member.outcome().closing.tcp_end,
+                    Some(TcpEnd::PeerFin | TcpEnd::PeerReset)
+                )
+            };
+            if members.iter().all(ends) {
+                "Close frames are not answered: the peer just ends TCP".to_owned()
+            } else {
+                "Close frames are not answered".to_owned()
+            }
+        }
         Deviation::HalfClose => {
             "A close frame is not answered once the sender's half of TCP has ended".to_owned()
         }
@@ -152,7 +165,7 @@ fn illegal(violation: Violation, members: &[Member<'_>]) -> String {
         Violation::ReservedBitSet => {
             let bits: BTreeSet<_> = members
                 .iter()
-                .flat_map(|member| super::wire::received(member.outcome()))
+                .flat_map(|member| wire::received(member.outcome()))
                 .filter(|frame| frame.header.rsv != 0)
                 .map(|frame| frame.header.rsv)
                 .collect();
@@ -189,7 +202,7 @@ fn illegal(violation: Violation, members: &[Member<'_>]) -> String {
         | Violation::SubprotocolNotOffered
         | Violation::ExtensionParameterWrong
         | Violation::ExtensionParameterNotOffered => {
-            let line = members.iter().find_map(|it| super::wire::field(it.outcome(), violation));
+            let line = members.iter().find_map(|it| wire::field(it.outcome(), violation));
             let line = line.map(|line| match line.split_once(": ") {
                 Some((_, value)) => value.to_owned(),
                 None => line,
@@ -204,12 +217,19 @@ fn illegal(violation: Violation, members: &[Member<'_>]) -> String {
 /// `Pongs`, if that is what breaks the rule.
 fn control_name(member: &Member<'_>) -> Option<&'static str> {
     let offset = member.outcome().deviations.first()?.offset;
-    let frames = super::wire::received(member.outcome());
-    let frame = frames.into_iter().rfind(|frame| frame.offset <= offset)?;
-    Some(match frame.header.opcode {
-        wsproof_proto::Opcode::Pong => "Pongs",
-        wsproof_proto::Opcode::Ping => "Pings",
-        wsproof_proto::Opcode::Close => "Close frames",
+    if member.outcome().openings.len() != 1 {
+        // Each connection has a stream of its own.
+        return None;
+    }
+    let frames = wire::received(member.outcome());
+    let first = match wire::holding(&frames, offset) {
+        Some(frame) => frame.header.opcode.bits(),
+        None => *wire::raw(member.outcome(), wire::start(&frames, offset), 1).first()?,
+    };
+    Some(match Opcode::from_bits(first) {
+        Opcode::Pong => "Pongs",
+        Opcode::Ping => "Pings",
+        Opcode::Close => "Close frames",
         _ => "Control frames",
     })
 }
@@ -219,7 +239,7 @@ fn not_refused(violation: Violation, members: &[Member<'_>]) -> String {
         .iter()
         .map(|member| {
             let fault = member.sent.fault.as_ref();
-            let ping = fault.is_some_and(|fault| fault.opcode == wsproof_proto::Opcode::Ping);
+            let ping = fault.is_some_and(|fault| fault.opcode == Opcode::Ping);
             let fault = fault.map_or(&[][..], |fault| fault.payload.as_slice());
             let returned = member.outcome().deviations.first().map(|found| found.violation);
             match member.came().map(|event| &event.what) {
@@ -286,8 +306,9 @@ fn ends_good(what: What, members: &[Member<'_>], about: &str) -> String {
 fn quoted(members: &[Member<'_>]) -> String {
     let texts: BTreeSet<_> = members
         .iter()
-        .map(|member| match member.came().map(|event| &event.what) {
-            Some(Observed::Message { head, kind, .. }) => {
+        .filter_map(Member::came)
+        .map(|event| match &event.what {
+            Observed::Message { head, kind, .. } => {
                 format!("{} “{}”", kind.name(), bounded(&visible_octets(head), 40))
             }
             _ => String::new(),

@@ -55,6 +55,15 @@ pub(crate) fn holding<'a>(frames: &[Received<'a>], offset: u64) -> Option<Receiv
 /// Octets of the peer's stream from an offset on, as far as they were kept.
 pub(crate) fn raw(outcome: &Outcome, from: u64, n: usize) -> Vec<u8> {
     let head = outcome.openings.first().map_or(0, |opening| opening.response.len() as u64);
+    let read = |entry: &wsproof_engine::Entry| match entry.what {
+        What::Read { len, .. } => len as u64,
+        _ => 0,
+    };
+    let kept: u64 = outcome.transcript.entries.iter().map(read).sum();
+    if kept != head.saturating_add(outcome.octets_received) || outcome.openings.len() != 1 {
+        // With another connection, or the log off for a while, nobody knows where octets stood.
+        return Vec::new();
+    }
     let mut at = 0u64;
     let mut octets = Vec::new();
     for entry in &outcome.transcript.entries {
@@ -74,6 +83,12 @@ pub(crate) fn raw(outcome: &Outcome, from: u64, n: usize) -> Vec<u8> {
         }
     }
     octets
+}
+
+/// Where the frame begins that holds an octet of the stream, or would if it were complete.
+pub(crate) fn start(frames: &[Received<'_>], offset: u64) -> u64 {
+    let ends = frames.iter().map(Received::end).filter(|end| *end <= offset);
+    holding(frames, offset).map_or_else(|| ends.max().unwrap_or(0), |frame| frame.offset)
 }
 
 /// The frames of each message and each pong, in the order of the events.
