@@ -69,6 +69,7 @@
       }
     }
     const on = isOn();
+    const grid = $('.grid');
     let visible = 0;
     for (const row of rows) {
       const at = +row.dataset.i;
@@ -94,6 +95,7 @@
     for (const cell of $$('.map a')) cell.classList.toggle('off', on && !hit[+cell.dataset.i]);
     const total = data.ids.length * data.peers.length;
     $('#out') && ($('#out').textContent = on ? (cells ? `${cells} of ${total} results` : 'nothing matches; Esc clears') : '');
+    if (grid) grid.hidden = !visible;
     const shownWords = $('#shown');
     if (shownWords) {
       shownWords.replaceChildren();

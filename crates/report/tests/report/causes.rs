@@ -78,7 +78,7 @@ fn check(peer: &[(&str, &[Act])], expected: &[&str]) {
     let told: Vec<_> = found(peer)
         .iter()
         .map(|cause| {
-            let ids: Vec<_> = cause.ids.iter().map(|id| id.as_str()).collect();
+            let ids: Vec<_> = cause.ids.iter().map(wsproof_engine::CaseId::as_str).collect();
             let (rule, hex) = (&cause.rule, [cause.expected.hex(), cause.got.hex()]);
             let place = cause.place.map_or(String::new(), |place| place.words());
             format!(

@@ -5,6 +5,7 @@
 mod causes;
 mod classic;
 mod html;
+mod index;
 mod results;
 mod sample;
 mod size;
