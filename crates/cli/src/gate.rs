@@ -14,7 +14,7 @@ use wsproof_report::{
     Gate, JudgeKind, Results, badge,
     baseline::{Baseline, Update},
     gate::{FailOn, Fault, FindingKind, Question, Scope},
-    github, junit, markdown,
+    github, html, junit, markdown,
     summary::{self, Ending},
     tap,
 };
@@ -138,6 +138,13 @@ impl Setup {
         }
         let read = self.baseline.as_ref().map(|expected| &expected.baseline);
         let gate = Gate::new(self.question(ended, updated.as_ref().or(read)));
+        if gate.has_baseline() {
+            // The page was written before anything could be compared.
+            let titles = wsproof_cases::section_title;
+            let Ended { results, cases, judge, page, .. } = ended;
+            let index = html::index(results, cases, judge, titles, Some(&gate));
+            attempt(write(page, &index.contents));
+        }
         let files: [(_, Render); 3] = [
             (&self.files.junit, junit::render),
             (&self.files.tap, tap::render),

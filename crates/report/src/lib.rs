@@ -6,6 +6,7 @@
 
 pub mod badge;
 pub mod baseline;
+pub mod causes;
 pub mod classic;
 pub mod contract;
 pub mod diff;

@@ -92,7 +92,7 @@ pub(super) fn tcp_end_sentence(end: TcpEnd) -> String {
     format!("{}{}.", text[..1].to_uppercase(), &text[1..])
 }
 
-fn row(what: &What) -> LogRow {
+pub(super) fn row(what: &What) -> LogRow {
     match what {
         What::Connected => both("TCP is connected"),
         What::Opened => both("the WebSocket is open"),
