@@ -192,7 +192,7 @@ fn every_text_can_be_read_in_light_and_dark() {
     let index = report(dir.path(), &peers);
     for scheme in ["light", "dark"] {
         let features = json!([{"name": "prefers-color-scheme", "value": scheme}]);
-        browser.call("Emulation.setEmulatedMedia", json!({"features": features}));
+        browser.call("Emulation.setEmulatedMedia", &json!({"features": features}));
         browser.open(&index, "");
         browser.eval("document.querySelectorAll('details').forEach(d => d.open = true)");
         let worst = browser.eval(CONTRAST);
@@ -209,10 +209,10 @@ fn the_page_fits_a_small_screen_and_reads_in_order_without_script() {
     let dir = TempDir::new().unwrap();
     let index = report(dir.path(), &[Some(Defect::CloseCodesAny)]);
     let small = json!({"width": 390, "height": 844, "deviceScaleFactor": 1, "mobile": true});
-    browser.call("Emulation.setDeviceMetricsOverride", small);
+    browser.call("Emulation.setDeviceMetricsOverride", &small);
     browser.open(&index, "");
     check(&mut browser, &[("document.documentElement.scrollWidth", json!(390))]);
-    browser.call("Emulation.setScriptExecutionDisabled", json!({"value": true}));
+    browser.call("Emulation.setScriptExecutionDisabled", &json!({"value": true}));
     browser.open(&index, "");
     let text = browser.eval("document.body.innerText");
     let mut rest = text.as_str().unwrap();

@@ -72,18 +72,18 @@ impl Browser {
             session,
             _profile: profile,
         };
-        let target = browser.call("Target.createTarget", json!({"url": "about:blank"}));
+        let target = browser.call("Target.createTarget", &json!({"url": "about:blank"}));
         let given = json!({"targetId": target["targetId"], "flatten": true});
-        let attached = browser.call("Target.attachToTarget", given);
-        browser.session = attached["sessionId"].as_str().expect("it is a text").to_owned();
+        let attached = browser.call("Target.attachToTarget", &given);
+        browser.session = attached["sessionId"].as_str().map(str::to_owned).expect("it is a text");
         for domain in ["Page", "Runtime", "Network", "Log"] {
-            browser.call(&format!("{domain}.enable"), json!({}));
+            browser.call(&format!("{domain}.enable"), &json!({}));
         }
         Some(browser)
     }
 
     /// Calls a method of the debugging protocol.
-    pub(crate) fn call(&mut self, method: &str, params: Value) -> Value {
+    pub(crate) fn call(&mut self, method: &str, params: &Value) -> Value {
         self.last += 1;
         let mut message = json!({"id": self.last, "method": method, "params": params});
         if !self.session.is_empty() {
@@ -121,7 +121,7 @@ impl Browser {
     fn load(&mut self, url: &str) {
         let loaded = |event: &Value| event["method"] == "Page.loadEventFired";
         self.events.retain(|event| !loaded(event));
-        self.call("Page.navigate", json!({"url": url}));
+        self.call("Page.navigate", &json!({"url": url}));
         while !self.events.iter().any(loaded) {
             let event = self.receive();
             self.events.push(event);
@@ -131,7 +131,7 @@ impl Browser {
     /// The value of an expression in the page.
     pub(crate) fn eval(&mut self, expression: &str) -> Value {
         let params = json!({"expression": expression, "returnByValue": true, "awaitPromise": true});
-        let answer = self.call("Runtime.evaluate", params);
+        let answer = self.call("Runtime.evaluate", &params);
         assert!(answer.get("exceptionDetails").is_none(), "{expression}: {answer}");
         answer["result"]["value"].clone()
     }
@@ -144,8 +144,8 @@ impl Browser {
             _ => "",
         };
         let down = json!({"type": "keyDown", "key": key, "text": text});
-        self.call("Input.dispatchKeyEvent", down);
-        self.call("Input.dispatchKeyEvent", json!({"type": "keyUp", "key": key}));
+        self.call("Input.dispatchKeyEvent", &down);
+        self.call("Input.dispatchKeyEvent", &json!({"type": "keyUp", "key": key}));
     }
 
     /// What the page complained about, and where it asked for something that is no file.
