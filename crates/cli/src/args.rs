@@ -59,8 +59,8 @@ pub(crate) struct TestArgs {
     #[arg(long, value_name = "N", env = "WSPROOF_JOBS", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub(crate) jobs: Option<u16>,
 
-    /// Run one of several parts of the cases: slice:2/4 takes turns, hash:2/4 goes by id, auto asks
-    /// the CI system; the seed is then 1 unless given
+    /// Run one of several parts of the cases: slice:2/4 takes turns, hash:2/4 goes by id,
+    /// weighted:2/4 by duration, auto asks the CI system; the seed is then 1 unless given
     #[arg(long, help_heading = ci::HEADING, value_name = "PART")]
     pub(crate) partition: Option<Partition>,
 
@@ -268,7 +268,8 @@ pub(crate) struct EchoArgs {
 #[derive(Debug, Args)]
 pub(crate) struct TesteeArgs {
     /// The fuzzing server, ws://host:port or wss://…; a path in it is not used
-    pub(crate) url: String,
+    #[arg(required_unless_present = "defect")]
+    pub(crate) url: Option<String>,
 
     /// Name in the reports of the server [default: wsproof/VERSION]
     #[arg(long, value_name = "NAME")]
@@ -286,7 +287,7 @@ pub(crate) struct TesteeArgs {
     #[arg(long)]
     pub(crate) no_deflate: bool,
 
-    /// Do one thing wrong; `wsproof echo --defect list` names the defects
+    /// Do one thing wrong, to see how it is reported; `list` names the defects
     #[arg(long, value_name = "NAME")]
     pub(crate) defect: Option<String>,
 

@@ -14,12 +14,7 @@ use crate::{
 
 pub(crate) async fn run(args: EchoArgs) -> Result<Exit, Error> {
     let defect = match args.defect.as_deref() {
-        Some("list") => {
-            for defect in Defect::ALL {
-                output::line(&format!("{:<32} {}", defect.name(), defect.describe()));
-            }
-            return Ok(Exit::AsExpected);
-        }
+        Some("list") => return Ok(list_defects()),
         Some(name) => Some(defect(name)?),
         None => None,
     };
@@ -39,6 +34,14 @@ pub(crate) async fn run(args: EchoArgs) -> Result<Exit, Error> {
         ..EchoOptions::default()
     };
     serve_all(vec![(tls, options)], |urls| announce(urls, &ready)).await
+}
+
+/// Prints what an endpoint can do wrong.
+pub(crate) fn list_defects() -> Exit {
+    for defect in Defect::ALL {
+        output::line(&format!("{:<32} {}", defect.name(), defect.describe()));
+    }
+    Exit::AsExpected
 }
 
 /// The defect of this name.
@@ -73,10 +76,11 @@ type Wanted = (Option<ServerTls>, EchoOptions);
 
 /// Says where clients may connect.
 pub(crate) fn announce(urls: &[String], ready: &ReadyFile<'_>) -> Result<(), Error> {
+    ready.write(urls)?;
     for url in urls {
         output::line(&format!("listening on {url}"));
     }
-    ready.write(urls)
+    Ok(())
 }
 
 /// A file that says that clients may connect, for scripts that wait for it.
@@ -181,15 +185,18 @@ pub(crate) fn server_config() -> ServerConfig {
     ServerConfig { server_name: Some(SERVER_NAME.to_owned()), ..ServerConfig::default() }
 }
 
-/// Completes when the process is asked to end: Ctrl-C, or SIGTERM where there is one.
+/// Completes when the process is asked to end: Ctrl-C, and where there are such signals, SIGTERM
+/// or the end of its terminal.
 pub(crate) async fn end_signal() {
     #[cfg(unix)]
     {
         use tokio::signal::unix::{SignalKind, signal};
-        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
+        let (terminate, hang_up) = (signal(SignalKind::terminate()), signal(SignalKind::hangup()));
+        if let (Ok(mut terminate), Ok(mut hang_up)) = (terminate, hang_up) {
             tokio::select! {
                 _ = tokio::signal::ctrl_c() => {}
                 _ = terminate.recv() => {}
+                _ = hang_up.recv() => {}
             }
             return;
         }

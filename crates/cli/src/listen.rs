@@ -153,7 +153,8 @@ pub(crate) async fn serve(
     };
     let interrupted = CancellationToken::new();
     let mut host = Host::new(Session::start(plan, interrupted.clone())?);
-    watch_for_interrupt(stop.clone());
+    // Between cases that is how it ends; whether a case was cut off is known later.
+    watch_for_interrupt(stop.clone(), "told to stop");
     announce(&urls, options.cases.len())?;
     for page in &pages {
         let text = format!("web page for browsers on {page}");

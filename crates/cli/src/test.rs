@@ -47,7 +47,7 @@ pub(crate) async fn run(args: TestArgs) -> Result<Exit, Error> {
         gate,
     };
     let mut session = Session::start(plan, cancel.clone())?;
-    watch_for_interrupt(cancel.clone());
+    watch_for_interrupt(cancel.clone(), "interrupted");
 
     let mut agent = args.agent.clone();
     let mut command = None;
@@ -92,10 +92,10 @@ pub(crate) async fn run(args: TestArgs) -> Result<Exit, Error> {
 }
 
 /// First Ctrl-C: end in order, with the report of what ran. Second: leave.
-pub(crate) fn watch_for_interrupt(cancel: CancellationToken) {
+pub(crate) fn watch_for_interrupt(cancel: CancellationToken, what: &'static str) {
     tokio::spawn(async move {
         end_signal().await;
-        output::notice("interrupted; writing the report of what was judged");
+        output::notice(&format!("{what}; writing the report of what was judged"));
         cancel.cancel();
         end_signal().await;
         leave_at_once();

@@ -23,7 +23,11 @@ use crate::{
 pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
 
 pub(crate) async fn run(args: TesteeArgs) -> Result<Exit, Error> {
-    let url = WsUrl::parse(&args.url).map_err(Error::usage)?;
+    if args.defect.as_deref() == Some("list") {
+        return Ok(echo::list_defects());
+    }
+    let url = args.url.as_deref().ok_or_else(|| Error::usage("the URL of a server is missing"))?;
+    let url = WsUrl::parse(url).map_err(Error::usage)?;
     let tls = test::tls(&args.tls, std::slice::from_ref(&url))?;
     let agent = args.agent.unwrap_or_else(|| SERVER_NAME.to_owned());
     if agent.is_empty() {

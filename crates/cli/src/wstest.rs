@@ -53,7 +53,7 @@ struct Args {
     /// echoclient to be tested; broadcastserver, broadcastclient, massconnect or serializer
     #[arg(short, long)]
     mode: Option<String>,
-    /// Test specification file [default: MODE.json, written if it is not there]
+    /// Test specification file; without -s it is MODE.json, which is written if it is not there
     #[arg(short, long)]
     spec: Option<PathBuf>,
     /// WebSocket URI: of the server under test if the specification names none, of the one that a

@@ -98,7 +98,7 @@ pub fn spans(gate: &Gate<'_>, ending: Option<Ending<'_>>) -> Vec<Span> {
         peer_summary(&mut out, gate, &peer.peer);
     }
     for note in results.notes().iter().filter(|note| note.peer.is_none()) {
-        out.paragraph(Mark::Warn, "note      ", &visible(&note.text));
+        out.note(&note.text);
     }
     if let Some(ending) = ending {
         end(&mut out, gate, ending);
@@ -111,6 +111,14 @@ struct Out(Vec<Span>);
 impl Out {
     fn add(&mut self, mark: Mark, text: impl Into<String>) {
         self.0.push(Span { mark, text: text.into() });
+    }
+
+    /// A note; what it quotes stands on lines of its own.
+    fn note(&mut self, text: &str) {
+        for (index, line) in text.lines().enumerate() {
+            let lead = if index == 0 { "note      " } else { "            " };
+            self.paragraph(Mark::Warn, lead, &visible(line));
+        }
     }
 
     /// A lead and text that is wrapped beside it.
@@ -190,7 +198,7 @@ fn peer_summary(out: &mut Out, gate: &Gate<'_>, peer: &str) {
         out.paragraph(Mark::Muted, "quiet     ", &text);
     }
     for note in results.notes().iter().filter(|note| note.peer.as_deref() == Some(peer)) {
-        out.paragraph(Mark::Warn, "note      ", &visible(&note.text));
+        out.note(&note.text);
     }
 }
 

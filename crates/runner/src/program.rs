@@ -48,6 +48,8 @@ impl std::fmt::Display for Ended {
 #[derive(Debug)]
 pub struct Program {
     child: Child,
+    /// Its process group, which outlives it if it leaves others behind.
+    group: Option<u32>,
     lines: Arc<Mutex<VecDeque<String>>>,
     said: watch::Receiver<bool>,
 }
@@ -82,7 +84,8 @@ impl Program {
         if let Some(stderr) = child.stderr.take() {
             tokio::spawn(collect(stderr, lines.clone(), awaited, sender));
         }
-        Ok(Self { child, lines, said })
+        let group = child.id();
+        Ok(Self { child, group, lines, said })
     }
 
     /// Whether it has said what was awaited.
@@ -122,14 +125,22 @@ impl Program {
         lines.iter().cloned().collect()
     }
 
-    /// Asks it to end, and ends it if it does not.
+    /// Asks it to end, with what it has started and left behind, and ends it if it does not.
     pub async fn stop(mut self) {
-        signal_group(&self.child, "TERM").await;
+        self.signal("TERM").await;
         if timeout(STOP, self.child.wait()).await.is_err() {
-            signal_group(&self.child, "KILL").await;
+            self.signal("KILL").await;
             // Where there are no process groups this is what ends it.
             let _ = self.child.kill().await;
         }
+    }
+
+    /// Sends a signal to it and to everything that it started.
+    async fn signal(&self, signal: &str) {
+        let Some(group) = self.group.filter(|_| cfg!(unix)) else { return };
+        let arguments = [format!("-{signal}"), "--".to_owned(), format!("-{group}")];
+        // Without a `kill` the child alone is ended.
+        let _ = Command::new("kill").args(arguments).stderr(Stdio::null()).status().await;
     }
 }
 
@@ -146,16 +157,6 @@ fn shell(command: &str) -> Command {
     let mut shell = Command::new("cmd");
     shell.arg("/C").arg(command);
     shell
-}
-
-/// Sends a signal to the program and to everything that it started.
-async fn signal_group(child: &Child, signal: &str) {
-    let Some(id) = child.id() else { return };
-    if cfg!(unix) {
-        let arguments = [format!("-{signal}"), "--".to_owned(), format!("-{id}")];
-        // Without a `kill` the child alone is ended by the caller.
-        let _ = Command::new("kill").args(arguments).stderr(Stdio::null()).status().await;
-    }
 }
 
 async fn collect(

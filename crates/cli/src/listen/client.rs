@@ -38,11 +38,14 @@ pub(super) struct Started {
     /// When it was last heard of.
     heard: Instant,
     given_up: bool,
+    /// Whether its command told it a name.
+    is_named: bool,
 }
 
 impl Started {
     /// Starts a client that is to connect to `url`.
     pub(super) fn new(client: Client, url: &str) -> Result<Self, Error> {
+        let is_named = client.command.contains("{agent}");
         let command = client.command.replace("{url}", url).replace("{agent}", &client.agent);
         let variables = [("WSPROOF_URL", url), ("WSPROOF_AGENT", &client.agent)];
         let program = Program::start(&command, &variables)
@@ -57,6 +60,7 @@ impl Started {
             reported: false,
             heard,
             given_up: false,
+            is_named,
         })
     }
 
@@ -110,8 +114,10 @@ impl Started {
             ))?,
             _ => {}
         }
-        if self.ended.is_none() {
-            self.program.stop().await;
+        // It may have left others behind.
+        self.program.stop().await;
+        if self.is_named {
+            host.expect_name(&self.client.agent);
         }
         host.expect_all()
     }

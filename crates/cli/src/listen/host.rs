@@ -112,6 +112,19 @@ impl Host {
         Ok(())
     }
 
+    /// Says so if no agent has the name that it was given.
+    pub(super) fn expect_name(&self, name: &str) {
+        if let Some(other) = self.judged.keys().next()
+            && !self.judged.contains_key(name)
+        {
+            output::warning(&format!(
+                "no client called itself {}, but one {}; {{agent}} may need quotes in the command",
+                output::clean(name),
+                output::clean(other)
+            ));
+        }
+    }
+
     /// Notes if fewer agents than this have asked for their reports.
     pub(super) fn expect(&mut self, agents: usize) {
         if self.reported.len() < agents {

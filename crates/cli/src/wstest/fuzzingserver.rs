@@ -23,6 +23,9 @@ use spec::FuzzingServerSpec;
 
 pub(super) async fn run(args: &Args) -> Result<Exit, Error> {
     let spec = spec::load(args.spec.as_deref())?;
+    if args.wsuri.is_some() {
+        output::warning(&format!("-w has no effect here: `url` is {}", output::clean(&spec.url)));
+    }
     let url = WsUrl::parse(&spec.url.replacen("://:", "://0.0.0.0:", 1)).map_err(Error::usage)?;
     if url.path.contains('?') {
         return Err(Error::usage(format!("`url`: {url} has a query; clients name it, not we")));

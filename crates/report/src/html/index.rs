@@ -17,7 +17,7 @@ use crate::{
     contract::Confirmation,
     gate::{Finding, FindingKind},
     refusals::Refusals,
-    words::{Tone, bounded, judge_name, number, utc, visible},
+    words::{Tone, bounded, judge_name, number, utc, visible, visible_lines},
 };
 
 /// Cards with their conversation; those after them lead to the page of their case.
@@ -149,8 +149,8 @@ impl Index {
             Count { verdict, number }
         });
         let general = results.notes().iter().map(|note| match &note.peer {
-            Some(peer) if several => format!("{}: {}", visible(peer), visible(&note.text)),
-            _ => visible(&note.text),
+            Some(peer) if several => format!("{}: {}", visible(peer), visible_lines(&note.text)),
+            _ => visible_lines(&note.text),
         });
         Self {
             title: [head.name.as_str(), &head.verdict, &head.rest].join(" ").trim().to_owned(),
