@@ -57,8 +57,10 @@ pub(crate) struct Ended<'a> {
     pub(crate) results: &'a Results,
     pub(crate) cases: &'a [Case],
     pub(crate) judge: JudgeKind,
-    /// The report's page.
+    /// The report's page, or the stored results.
     pub(crate) page: &'a Path,
+    /// Whether that is a page that was written now.
+    pub(crate) is_written: bool,
     pub(crate) interrupted: bool,
     /// Whether some peer did not get through its cases.
     pub(crate) incomplete: bool,
@@ -138,7 +140,7 @@ impl Setup {
         }
         let read = self.baseline.as_ref().map(|expected| &expected.baseline);
         let gate = Gate::new(self.question(ended, updated.as_ref().or(read)));
-        if gate.has_baseline() {
+        if gate.has_baseline() && ended.is_written {
             // The page was written before anything could be compared.
             let titles = wsproof_cases::section_title;
             let Ended { results, cases, judge, page, .. } = ended;

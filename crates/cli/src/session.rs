@@ -209,6 +209,7 @@ impl Session {
             cases: &self.cases(),
             judge: self.plan.judge,
             page: &self.plan.out.join("index.html"),
+            is_written: true,
             interrupted,
             incomplete: !self.incomplete.is_empty(),
         };

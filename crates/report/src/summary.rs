@@ -251,9 +251,12 @@ fn causes(out: &mut Out, gate: &Gate<'_>, peer: &str) {
             out.add(Mark::Muted, format!("{indent}{name:SIDE$}"));
             out.add(Mark::Plain, format!("{text}\n"));
         }
-        let tags = [&entry.tags[..], &also(&entry.cases[1..]), &entry.why].concat();
+        let tags = [&entry.tags[..], &also(&entry.cases[1..])].concat();
         if !tags.is_empty() {
             out.add(Mark::Muted, format!("{indent}{}\n", cut(&tags.join("  "), room)));
+        }
+        for why in &entry.why {
+            out.paragraph(Mark::Muted, &indent, why);
         }
     }
     if let Some(rest) = entries.get(MAX_CAUSES..).filter(|rest| !rest.is_empty()) {

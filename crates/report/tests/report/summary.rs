@@ -122,7 +122,8 @@ fn a_baseline_tells_new_from_known() {
   FAIL 2.3     Frames have RSV1 set, which no extension gives a meaning
                expected 82 02 FF 00  RSV1, RSV2 and RSV3 all 0
                got      C2 02 FF 00  binary, RSV 100, 2 octets
-               known  RFC 6455, 5.2  a proxy in between sets RSV1
+               known  RFC 6455, 5.2
+               a proxy in between sets RSV1
 
 unstable  6.4.1 wrong close code beside other cases, passed alone (attempt 2
           counts)
