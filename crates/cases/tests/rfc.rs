@@ -31,6 +31,7 @@ fn check(id: &str, acts: &[(u64, &[u8])], classic: &str, rfc: &str, deviates: bo
 
 const END: &[u8] = b"";
 const CLOSE_1000: &[u8] = b"\x88\x02\x03\xe8";
+const CLOSE_1001: &[u8] = b"\x88\x02\x03\xe9";
 const CLOSE_1002: &[u8] = b"\x88\x02\x03\xea";
 const HELLO: &[u8] = b"\x81\x0dHello, world!";
 
@@ -85,6 +86,40 @@ fn which_legal_code_answers_is_recommended_only() {
         "FAILED / WRONG CODE",
         "FAILED / WRONG CODE",
         true,
+    );
+}
+
+#[test]
+fn a_heartbeat_is_no_fault() {
+    let close: &[(u64, &[u8])] = &[(1100, CLOSE_1000), (1200, END)];
+    let pass = |id, acts: &[(u64, &[u8])]| {
+        check(id, &[acts, close].concat(), "FAILED / OK", "OK / OK", false);
+    };
+    pass("1.1.2", &[(5, b"\x8a\x01h"), (10, &[b"\x81\x7d", &[b'*'; 125][..]].concat())]);
+    pass("2.2", &[(5, b"\x8a\x00"), (10, b"\x8a\x0dHello, world!"), (11, b"\x8a\x01h")]);
+    let sooner: &[(u64, &[u8])] = &[(10, b"\x8a\x01h"), (20, CLOSE_1000), (30, END)];
+    check("2.7", sooner, "FAILED / OK", "OK / OK", false);
+    // But a pong is not answered, and a ping is, with its payload.
+    let fail = |id, acts: &[(u64, &[u8])]| {
+        check(id, &[acts, close].concat(), "FAILED / OK", "FAILED / OK", true);
+    };
+    let back: &[(u64, &[u8])] =
+        &[(10, b"\x8a\x18unsolicited pong payload"), (20, CLOSE_1000), (30, END)];
+    check("2.8", back, "FAILED / OK", "FAILED / OK", true);
+    fail("2.2", &[(10, b"\x8a\x00")]);
+}
+
+#[test]
+fn a_code_of_the_testers_own_may_be_sent_back() {
+    let acts: &[(u64, &[u8])] = &[(1500, b"\x88\x02\x03\xe9"), (1600, END)];
+    check("1.1.2", acts, "FAILED / WRONG CODE", "FAILED / OK", true);
+    // Another one than the tester's is allowed.
+    check(
+        "7.7.10",
+        &[(10, CLOSE_1001), (20, END)],
+        "FAILED / WRONG CODE",
+        "OK / WRONG CODE",
+        false,
     );
 }
 

@@ -256,6 +256,22 @@ fn a_signal_ends_it_in_order() {
     assert_eq!(judged(&index(dir.path()), "x"), (1, Vec::new()));
 }
 
+#[test]
+fn a_request_that_is_refused_is_told() {
+    let server = Server::start(&["--cases", "1.1.1", "--agents", "1"]);
+    let request = request("/runCase?case=1&agent=x").replace("Upgrade: websocket", "Upgrade: h2c");
+    for _ in 0..2 {
+        assert!(server.raw(request.as_bytes()).starts_with("HTTP/1.1 400 "));
+    }
+    assert_eq!(server.ask("/updateReports?agent=x"), Some(String::new()));
+    let (code, _, dir) = server.end();
+    assert_eq!(code, Some(3));
+    let notes = lines(dir.path(), "note");
+    assert_eq!(notes.len(), 1, "{notes:?}");
+    let text = notes[0]["text"].as_str().unwrap();
+    assert!(text.contains("was refused with 400: Upgrade does not say websocket"), "{text}");
+}
+
 #[cfg(unix)]
 #[test]
 fn an_agent_that_asks_twice_is_one_agent() {

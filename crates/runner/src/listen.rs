@@ -99,6 +99,15 @@ pub enum Visit {
         /// The case.
         case: Arc<Case>,
     },
+    /// An opening request was not taken.
+    Refused {
+        /// Where it comes from.
+        from: SocketAddr,
+        /// The status of the answer.
+        status: u16,
+        /// Why, in words.
+        reason: &'static str,
+    },
     /// A client that asks for nothing in particular may give commands.
     Commands {
         /// Where it comes from.
@@ -250,7 +259,14 @@ impl Server {
         let others = self.board.open() - 1;
         let request = match self.options.admission.admit(read, others) {
             Ok(request) => request,
-            Err(refusal) => return refuse(stream, &refusal.encode()).await,
+            Err(refusal) => {
+                // Who asks for a page is no client.
+                if ![200, 303, 426].contains(&refusal.status()) {
+                    let (status, reason) = (refusal.status(), refusal.reason());
+                    self.tell(Visit::Refused { from: visitor.from, status, reason });
+                }
+                return refuse(stream, &refusal.encode()).await;
+            }
         };
         let Ok(ask) = Ask::read(request.target(), &self.options.cases) else {
             return refuse(stream, NONSENSE).await;

@@ -24,6 +24,8 @@ pub(super) struct Host {
     reported: BTreeSet<String>,
     /// Those who wait for the files to be written.
     waiting: Vec<(String, oneshot::Sender<()>)>,
+    /// Why opening requests were refused.
+    refused: BTreeSet<&'static str>,
     /// What was taken in while they did.
     meanwhile: usize,
 }
@@ -36,6 +38,7 @@ impl Host {
             reported: BTreeSet::new(),
             waiting: Vec::new(),
             meanwhile: 0,
+            refused: BTreeSet::new(),
         }
     }
 
@@ -51,6 +54,15 @@ impl Host {
                     output::clean(&agent),
                     peer(from)
                 ));
+            }
+            Visit::Refused { from, status, reason } => {
+                // Once for each reason, however often a client tries.
+                if self.refused.insert(reason) && self.session.voice() == Voice::Own {
+                    let from = from.ip().to_canonical();
+                    self.warn(&format!(
+                        "an opening request from {from} was refused with {status}: {reason}"
+                    ))?;
+                }
             }
             Visit::Commands { from } => {
                 self.say(&format!("Entering direct command mode for peer {}", peer(from)));

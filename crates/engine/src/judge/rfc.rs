@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use wsproof_proto::{CloseCode, Role, Violation};
+use wsproof_proto::{CloseCode, Opcode, Role, Violation};
 
 use super::{Behavior, CloseBehavior, Judgement, class, distinct_codes, same_events};
 use crate::{
-    Accept, Basis, Case, CloseBy, Event, Expected, Grade, Observed, Outcome, TcpEnd, Tolerance,
+    Accept, Basis, Case, CloseBy, Event, Expected, Grade, Observed, Outcome, Step, TcpEnd,
+    Tolerance,
 };
 
 /// A verdict, what it rests on, and why.
@@ -114,6 +115,15 @@ fn events(case: &Case, outcome: &Outcome) -> Ruling<Behavior> {
             }
         };
     }
+    if outcome.events_omitted == 0
+        && let asked = asked_for(case, &outcome.events)
+        && lists.iter().any(|list| {
+            list.grade == Grade::Strict && same_but_pongs(&list.events, &asked, &references)
+        })
+    {
+        let text = "as expected; pongs may be sent unasked (RFC 6455, 5.5.3)".to_owned();
+        return (Behavior::Ok, Basis::Must, text);
+    }
     if case.tolerance == Some(Tolerance::LatestPong)
         && let Some(list) = lists.first()
         && are_latest_pongs(&list.events, &outcome.events)
@@ -122,6 +132,41 @@ fn events(case: &Case, outcome: &Outcome) -> Ruling<Behavior> {
         return (Behavior::Ok, Basis::Disputed, text);
     }
     failed(first_mismatch(lists.first().map_or(&[], |list| &list.events), outcome, &references))
+}
+
+/// Whether the events are the expected ones, with pongs among them that nobody waits for.
+fn same_but_pongs(
+    expected: &[Expected],
+    events: &[(&Event, bool)],
+    references: &[crate::Payload],
+) -> bool {
+    let mut left = expected.iter().peekable();
+    let fits = events.iter().all(|(event, is_spare)| {
+        let next = left.next_if(|wanted| event.what.is(wanted, references));
+        next.is_some() || *is_spare
+    });
+    fits && left.next().is_none()
+}
+
+/// The events, each with whether it is a pong that says nothing about the case: a heartbeat. One
+/// that sends a pong of the tester's back is none.
+fn asked_for<'a>(case: &Case, events: &'a [Event]) -> Vec<(&'a Event, bool)> {
+    let sent: Vec<_> = case
+        .steps
+        .iter()
+        .filter_map(|step| match step {
+            Step::Frame(frame) if frame.opcode == Opcode::Pong => Some(&frame.payload),
+            _ => None,
+        })
+        .collect();
+    let is_heartbeat = |event: &Event| match &event.what {
+        Observed::Pong { payload, .. } => {
+            let head = |sent: &&crate::Payload| sent.head(payload.len() + 1);
+            !sent.iter().any(|sent| head(sent) == *payload)
+        }
+        _ => false,
+    };
+    events.iter().map(|event| (event, is_heartbeat(event))).collect()
 }
 
 /// The observed pongs are some of the expected ones in order, the last one among them.
@@ -321,17 +366,18 @@ fn close(case: &Case, outcome: &Outcome) -> Ruling<CloseBehavior> {
             "the server did not end TCP after the closing handshake",
         );
     }
-    // A tester whose patience has ended goes away with a code that no case waits for; the peer does
-    // well to send it back (RFC 6455, 5.5.1).
-    let sent_back = closing.failed_by_me && closing.local_code == Some(CloseCode::GOING_AWAY.0);
-    let wrong = |code: &u16| {
-        let going_away = sent_back && *code == CloseCode::GOING_AWAY.0;
-        !case.close.codes.contains(code) && !going_away
-    };
+    // A tester that goes away, or fails the connection, does so with a code that no case waits for;
+    // the peer does well to send it back (RFC 6455, 5.5.1).
+    let sent_back = |code: &u16| closing.failed_by_me && closing.local_code == Some(*code);
+    let wrong = |code: &u16| !case.close.codes.contains(code) && !sent_back(code);
     if let Some(code) = closing.first_remote_code.filter(wrong) {
         let text =
             format!("close code {code} where {} or none is due", distinct_codes(&case.close.codes));
-        return (CloseBehavior::WrongCode, case.close.code_basis, text);
+        // To send another code back is allowed, unless it says that this one was wrong.
+        let blames = [CloseCode::PROTOCOL_ERROR.0, CloseCode::INVALID_PAYLOAD.0].contains(&code);
+        let is_answer = case.close.by == CloseBy::Tester && !blames;
+        let basis = if is_answer { Basis::Should } else { case.close.code_basis };
+        return (CloseBehavior::WrongCode, basis, text);
     }
     if outcome.role == Role::Client && closing.dropped_by_me {
         return (

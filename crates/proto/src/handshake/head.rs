@@ -196,7 +196,8 @@ pub fn parse_lax_request(octets: &[u8]) -> Result<RequestHead, Violation> {
     Ok(RequestHead {
         method: method.to_owned(),
         target: target.to_owned(),
-        version: version.strip_prefix("HTTP/").unwrap_or(version).to_owned(),
+        // What does not name HTTP is no version of it.
+        version: version.strip_prefix("HTTP/").unwrap_or_default().to_owned(),
         fields,
     })
 }

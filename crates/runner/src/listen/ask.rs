@@ -31,6 +31,8 @@ impl Ask {
     /// Reads a target.
     pub(super) fn read(target: &str, cases: &[Arc<Case>]) -> Result<Self, Nonsense> {
         let (path, query) = target.split_once('?').unwrap_or((target, ""));
+        // Parameters of the path itself, as some clients of old had them.
+        let path = path.split_once(';').map_or(path, |(path, _)| path);
         let case = named_case(query, cases)?.ok_or(Nonsense);
         let agent = parameter(query, "agent")?.ok_or(Nonsense);
         let stop = parameter(query, "shutdownOnComplete")?.unwrap_or_default();
@@ -68,7 +70,7 @@ fn named_case(query: &str, cases: &[Arc<Case>]) -> Result<Option<Arc<Case>>, Non
 /// The decoded value of a parameter, if it is there and not empty. None may be repeated.
 pub(super) fn parameter(query: &str, name: &str) -> Result<Option<String>, Nonsense> {
     let mut values = query
-        .split('&')
+        .split(['&', ';'])
         .filter_map(|pair| pair.split_once('='))
         .filter(|(key, value)| decoded(key) == name && !value.is_empty())
         .map(|(_, value)| decoded(value));
@@ -134,6 +136,7 @@ mod tests {
         check("/getCaseInfo?case=%2b1", "info 1.1.1");
         check("/runCase?case=1&agent=a%20b+c%C3%A9%2", "run 1.1.1 as a b cé%2");
         check("/runCase?agent=x&casetuple=2.1", "run 2.1 as x");
+        check("/runCase;a=b?agent=x;casetuple=2.1", "run 2.1 as x");
         check("/getCaseStatus?case=2&agent=x", "status 1.1.2 of x");
         check("/updateReports?agent=x", "reports x false");
         check("/updateReports?agent=x&shutdownOnComplete=True", "reports x true");
