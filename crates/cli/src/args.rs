@@ -1,11 +1,15 @@
 //! The command line of `wsproof`.
 
+mod replay;
+
 use std::{ffi::OsString, net::SocketAddr, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use wsproof_report::JudgeKind;
 
 use crate::partition::Partition;
+
+pub(crate) use replay::ReplayArgs;
 
 /// Proves a WebSocket implementation on the wire.
 #[derive(Debug, Parser)]
@@ -27,6 +31,8 @@ pub(crate) enum Command {
     Listen(Box<ListenArgs>),
     /// Run a strict echo server to test clients and suites against
     Echo(EchoArgs),
+    /// Run a case of stored results again, and print the whole conversation
+    Replay(Box<ReplayArgs>),
     /// Render, merge, compare and check stored results
     Report {
         #[command(subcommand)]
@@ -72,6 +78,20 @@ pub(crate) struct TestArgs {
     #[arg(long, value_name = "S", default_value_t = 30, requires = "server_cmd")]
     pub(crate) server_timeout: u64,
 
+    #[command(flatten)]
+    pub(crate) request: RequestArgs,
+
+    /// Leave out all limits, to debug a server
+    #[arg(long)]
+    pub(crate) no_deadline: bool,
+
+    #[command(flatten)]
+    pub(crate) tls: TlsArgs,
+}
+
+/// What the opening request says.
+#[derive(Debug, Args)]
+pub(crate) struct RequestArgs {
     /// Further field of the opening request, `Name: value`; may be repeated
     #[arg(long, value_name = "FIELD")]
     pub(crate) header: Vec<String>,
@@ -83,13 +103,6 @@ pub(crate) struct TestArgs {
     /// Origin to send
     #[arg(long, value_name = "ORIGIN")]
     pub(crate) origin: Option<String>,
-
-    /// Leave out all limits, to debug a server
-    #[arg(long)]
-    pub(crate) no_deadline: bool,
-
-    #[command(flatten)]
-    pub(crate) tls: TlsArgs,
 }
 
 /// Which cases are run, how they are judged, and where the report goes.
@@ -270,7 +283,7 @@ pub(crate) enum FailOnName {
 }
 
 /// How to speak TLS to servers under test.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Args)]
 #[command(next_help_heading = "TLS, for wss:// URLs")]
 pub(crate) struct TlsArgs {
     /// Accept any certificate, as without --verify and --ca
@@ -433,15 +446,14 @@ fn agents(text: &str) -> Result<usize, String> {
 
 /// What to say to a command that is none.
 pub(crate) fn unknown_command(name: &str) -> String {
-    const PLANNED: [&str; 8] =
-        ["testee", "doctor", "replay", "fuzz", "load", "completions", "man", "h2"];
+    const PLANNED: [&str; 7] = ["testee", "doctor", "fuzz", "load", "completions", "man", "h2"];
     if PLANNED.contains(&name) {
         format!(
-            "`wsproof {name}` is not there yet; there are `test`, `listen`, `echo`, `report`, `cases` and `wstest`"
+            "`wsproof {name}` is not there yet; there are `test`, `listen`, `echo`, `replay`, `report`, `cases` and `wstest`"
         )
     } else {
         format!(
-            "`{name}` is no command; there are `test`, `listen`, `echo`, `report`, `cases` and `wstest` (see --help)"
+            "`{name}` is no command; there are `test`, `listen`, `echo`, `replay`, `report`, `cases` and `wstest` (see --help)"
         )
     }
 }

@@ -214,7 +214,7 @@ pub enum Edit {
 }
 
 /// Limits of the closing and opening handshakes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Timers {
     /// For the peer's part of the opening handshake.
     pub open_handshake: Duration,

@@ -1,8 +1,11 @@
 //! Settings of the tester's endpoint that a specification of `wstest` may change.
 
+use serde::{Deserialize, Serialize};
+
 /// How the tester's endpoint behaves. The default is what all verdicts are made for.
 #[expect(clippy::struct_excessive_bools, reason = "each is an option of its own")]
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Settings {
     /// Masked frames of a server are no violation.
     pub accepts_masked: bool,

@@ -5,7 +5,7 @@
 //! early, without its [`End`].
 
 use serde::{Deserialize, Serialize};
-use wsproof_engine::{CaseId, Judgement, Outcome};
+use wsproof_engine::{CaseId, Judgement, Outcome, Settings, Target, Timers};
 
 /// The version of the format, written into [`RunInfo::format`].
 pub const FORMAT: u32 = 1;
@@ -106,8 +106,22 @@ pub struct Machine {
 pub struct PeerInfo {
     /// The agent's name, by which all other lines refer to it.
     pub peer: String,
-    /// Where it was reached; empty for a client under test.
+    /// Where it was reached; of a client under test, from where it came.
     pub url: String,
+    /// How it was dialled, for who wants to do so again; absent for a client under test.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dial: Option<Dial>,
+}
+
+/// What the tester says of itself when it dials a peer, and how it behaves then.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Dial {
+    /// What every opening request says.
+    pub target: Target,
+    /// Limits of the handshakes in place of the cases' own.
+    pub timers: Option<Timers>,
+    /// How the tester's endpoint behaves.
+    pub settings: Settings,
 }
 
 /// Selected cases that are left out with one peer on purpose.

@@ -6,7 +6,6 @@
 mod case;
 mod closing;
 mod index;
-mod log;
 mod matrix;
 mod opening;
 mod peer;

@@ -74,7 +74,8 @@ mod tests {
         let mut results = Results::default();
         let command_line = command_line.iter().map(|word| (*word).to_owned()).collect();
         results.push(Line::Run(RunInfo { command: command_line, seed: 7, ..RunInfo::default() }));
-        results.push(Line::Peer(PeerInfo { peer: "x".to_owned(), url: url.to_owned() }));
+        let (peer, url) = ("x".to_owned(), url.to_owned());
+        results.push(Line::Peer(PeerInfo { peer, url, dial: None }));
         assert_eq!(command(&results, "x", "2.3").as_deref(), expected);
     }
 

@@ -25,7 +25,7 @@ const MAX_PEERS: usize = 5;
 const MAX_UNSTABLE: usize = 10;
 /// Octets of a refusal's body that are shown.
 const MAX_BODY: usize = 280;
-const COLUMNS: usize = 80;
+pub(crate) const COLUMNS: usize = 80;
 
 /// A piece of the summary.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -415,7 +415,7 @@ fn cut(text: &str, room: usize) -> String {
     format!("{} ..", fits[..end].trim_end())
 }
 
-fn wrap(text: &str, room: usize) -> Vec<String> {
+pub(crate) fn wrap(text: &str, room: usize) -> Vec<String> {
     let mut lines = vec![String::new()];
     for word in text.split_whitespace() {
         let last = lines.last_mut().expect("it begins with a line, and lines are only added");

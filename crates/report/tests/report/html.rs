@@ -216,7 +216,8 @@ fn a_peer_that_refuses_everything_is_told_so_once() {
 fn the_command_that_runs_a_case_again_is_there_if_it_can_work() {
     let command = |url: &str| {
         let mut lines = bad_lines("x");
-        lines.insert(1, Line::Peer(contract::PeerInfo { peer: "x".to_owned(), url: url.into() }));
+        let info = contract::PeerInfo { peer: "x".to_owned(), url: url.into(), dial: None };
+        lines.insert(1, Line::Peer(info));
         lines.remove(2);
         page(&results(lines), "x_case_2_3.html")
     };
