@@ -124,6 +124,10 @@ pub(crate) struct RunArgs {
     #[arg(long, value_name = "DIR", default_value = "wsproof-report")]
     pub(crate) out: PathBuf,
 
+    /// Folder for captures, one for each attempt, that Wireshark reads
+    #[arg(long, value_name = "DIR")]
+    pub(crate) pcapng: Option<PathBuf>,
+
     /// Judgement that is shown and that decides the exit code
     #[arg(long, value_name = "WHOSE", default_value = "rfc")]
     pub(crate) judge: Judge,
@@ -198,6 +202,8 @@ pub(crate) enum ReportCommand {
     Markdown(RenderArgs),
     /// Make one report of the parts of a run that --partition divided
     Merge(MergeArgs),
+    /// Render captures that Wireshark reads, one for each attempt
+    Pcapng(RenderArgs),
     /// Render TAP, version 14
     Tap(RenderArgs),
 }

@@ -18,6 +18,7 @@ use wsproof_report::{
     contract::{
         self, Confirmation, End, Excluded, Machine, Note, PartInfo, PeerInfo, RunInfo, Verdict,
     },
+    pcapng,
 };
 use wsproof_runner::{Attempt, Event, Options, Peer, Settled, run_peer};
 
@@ -53,6 +54,8 @@ pub(crate) struct Plan {
     pub(crate) excluded: Vec<(String, Vec<String>)>,
     /// Which part of a divided run this is.
     pub(crate) part: Option<PartInfo>,
+    /// Folder for captures.
+    pub(crate) pcapng: Option<PathBuf>,
     /// What the run is compared with.
     pub(crate) gate: gate::Setup,
 }
@@ -172,6 +175,12 @@ impl Session {
             .flush()
             .map_err(|error| Error::failed(format!("write {}", self.path.display()), error))?;
         self.write_report()?;
+        if let Some(folder) = &self.plan.pcapng {
+            // One by one: they are large.
+            for file in pcapng::files(&self.results, &self.cases()) {
+                stored::write(folder, &[file])?;
+            }
+        }
         let ended = Ended {
             results: &self.results,
             cases: &self.cases(),

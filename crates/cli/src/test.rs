@@ -38,6 +38,7 @@ pub(crate) async fn run(args: TestArgs) -> Result<Exit, Error> {
         judge: args.run.judge.into(),
         voice: Voice::Own,
         out: args.run.out.clone(),
+        pcapng: args.run.pcapng.clone(),
         jobs: args.jobs.map(usize::from),
         limits: if args.no_deadline { Limits::Off } else { Limits::Scaled(args.run.time_scale) },
         // Parts can be merged if they have one seed.

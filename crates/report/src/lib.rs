@@ -20,6 +20,7 @@ mod log;
 pub mod markdown;
 pub mod merge;
 mod names;
+pub mod pcapng;
 mod refusals;
 mod replay;
 mod results;

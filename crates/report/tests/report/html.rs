@@ -316,10 +316,8 @@ fn what_a_peer_says_stays_text_and_nothing_is_fetched() {
     let case = &catalogue()[0];
     let outcome = carry_out(case, None, &[(2, Send(SCRIPT)), (3, Send(CLOSE)), (4, Fin)]);
     let script = one(case, outcome);
-    let parts = [
-        "&#60;script&#62;alert(1)&#60;/script&#62;&#60;U+202E&#62;!",
-        "&#60;FF&#62;&#60;ED&#62;&#60;A0&#62;",
-    ];
+    let parts =
+        ["&#60;script&#62;alert(1)&#60;/script&#62;&#60;U+202E&#62;!", "&#60;FF ED A0&#62;"];
     check_order(&script, "x_case_1_1_2.html", &parts);
     let refused = "script_alert__x____script___failed_____31m_case_HS_1_1.html";
     let body = "&#60;script&#62;alert(1)&#60;/script&#62;&#60;FF&#62;&#60;U+001B&#62;";
