@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 /// How the tester's endpoint behaves. The default is what all verdicts are made for.
 #[expect(clippy::struct_excessive_bools, reason = "each is an option of its own")]
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default)]
 pub struct Settings {
     /// Masked frames of a server are no violation.
