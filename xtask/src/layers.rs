@@ -14,18 +14,20 @@ struct Layer {
     pure: bool,
 }
 
-const LAYERS: [Layer; 8] = [
+const LAYERS: [Layer; 9] = [
     Layer { name: "wsproof-proto", may_use: &[], pure: true },
     Layer { name: "wsproof-engine", may_use: &["wsproof-proto"], pure: true },
     Layer { name: "wsproof-cases", may_use: &["wsproof-engine", "wsproof-proto"], pure: true },
     Layer { name: "wsproof-report", may_use: &["wsproof-engine", "wsproof-proto"], pure: true },
     Layer { name: "wsproof-runner", may_use: &["wsproof-engine", "wsproof-proto"], pure: false },
     Layer { name: "wsproof-testee", may_use: &["wsproof-proto"], pure: false },
+    Layer { name: "wsproof-load", may_use: &["wsproof-testee"], pure: false },
     Layer {
         name: "wsproof",
         may_use: &[
             "wsproof-cases",
             "wsproof-engine",
+            "wsproof-load",
             "wsproof-proto",
             "wsproof-report",
             "wsproof-runner",

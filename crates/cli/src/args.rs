@@ -1,11 +1,16 @@
 //! The command line of `wsproof`.
 
+mod ci;
 mod replay;
 
 use std::{ffi::OsString, net::SocketAddr, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use wsproof_report::JudgeKind;
+
+pub(crate) use ci::{
+    CheckArgs, DiffArgs, FailOnName, GateArgs, MergeArgs, RenderArgs, ReportCommand,
+};
 
 use crate::partition::Partition;
 
@@ -38,6 +43,8 @@ pub(crate) enum Command {
         #[command(subcommand)]
         what: ReportCommand,
     },
+    /// Go through the cases of a fuzzing server as a strict client
+    Testee(Box<TesteeArgs>),
     /// List the cases; with an id, show what is sent and what is accepted
     Cases(CasesArgs),
     #[command(external_subcommand)]
@@ -57,9 +64,9 @@ pub(crate) struct TestArgs {
     #[arg(long, value_name = "N", env = "WSPROOF_JOBS", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub(crate) jobs: Option<u16>,
 
-    /// Run one of several parts of the cases: slice:2/4 takes turns, hash:2/4 goes by id, auto asks
-    /// the CI system; the seed is then 1 unless given
-    #[arg(long, help_heading = CI, value_name = "PART")]
+    /// Run one of several parts of the cases: slice:2/4 takes turns, hash:2/4 goes by id,
+    /// weighted:2/4 by duration, auto asks the CI system; the seed is then 1 unless given
+    #[arg(long, help_heading = ci::HEADING, value_name = "PART")]
     pub(crate) partition: Option<Partition>,
 
     /// Name of the server in the report [default: its Server header, else its address]
@@ -144,151 +151,7 @@ pub(crate) struct RunArgs {
     pub(crate) gate: GateArgs,
 }
 
-const CI: &str = "For CI";
-
-/// What a run is compared with, and what CI gets to read.
-#[derive(Debug, Clone, Default, Args)]
-pub(crate) struct GateArgs {
-    #[command(flatten)]
-    pub(crate) expect: ExpectArgs,
-
-    /// Make the baseline equal to this run; reasons and comments stay
-    #[arg(long, help_heading = CI, requires = "baseline")]
-    pub(crate) update_baseline: bool,
-
-    // Backticks, which clippy wants here, would be seen in the help.
-    #[arg(long, help_heading = CI, value_name = "FILE", help = "Write JUnit XML")]
-    pub(crate) junit: Option<PathBuf>,
-
-    /// Write TAP, version 14
-    #[arg(long, help_heading = CI, value_name = "FILE")]
-    pub(crate) tap: Option<PathBuf>,
-
-    /// Write a badge, SVG
-    #[arg(long, help_heading = CI, value_name = "FILE")]
-    pub(crate) badge: Option<PathBuf>,
-}
-
-/// What a run is compared with.
-#[derive(Debug, Clone, Default, Args)]
-pub(crate) struct ExpectArgs {
-    /// What is expected of each peer, with reasons; reality must equal it
-    #[arg(long, help_heading = CI, value_name = "FILE")]
-    pub(crate) baseline: Option<PathBuf>,
-
-    /// What fails the run beside deviations, or `never`; several are separated by commas
-    #[arg(long, help_heading = CI, value_name = "WHAT", value_delimiter = ',')]
-    pub(crate) fail_on: Vec<FailOnName>,
-}
-
-/// What `wsproof report` does.
-#[derive(Debug, Subcommand)]
-pub(crate) enum ReportCommand {
-    /// Render a badge, SVG
-    Badge(RenderArgs),
-    /// Compare stored results with a baseline; the exit code is that of a run
-    Check(CheckArgs),
-    /// Render the classic JSON files
-    Classic(RenderArgs),
-    /// Say what differs between two runs; 1 if anything got worse
-    Diff(DiffArgs),
-    /// Render the pages
-    Html(RenderArgs),
-    /// Render one JSON document
-    Json(RenderArgs),
-    #[command(about = "Render JUnit XML")]
-    Junit(RenderArgs),
-    /// Render Markdown
-    Markdown(RenderArgs),
-    /// Make one report of the parts of a run that --partition divided
-    Merge(MergeArgs),
-    /// Render captures that Wireshark reads, one for each attempt
-    Pcapng(RenderArgs),
-    /// Render TAP, version 14
-    Tap(RenderArgs),
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct RenderArgs {
-    /// Files `results.jsonl`, or folders that hold one; of an interrupted run as well
-    #[arg(required = true, value_name = "FILE")]
-    pub(crate) files: Vec<PathBuf>,
-
-    /// Folder for what is rendered [default: wsproof-report for files, stdout for text]
-    #[arg(long, value_name = "DIR")]
-    pub(crate) out: Option<PathBuf>,
-
-    /// Judgement that is shown [default: that of the run]
-    #[arg(long, value_name = "WHOSE")]
-    pub(crate) judge: Option<Judge>,
-
-    #[command(flatten)]
-    pub(crate) expect: ExpectArgs,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct CheckArgs {
-    /// Files `results.jsonl`, or folders that hold one
-    #[arg(required = true, value_name = "FILE")]
-    pub(crate) files: Vec<PathBuf>,
-
-    /// Judgement that decides [default: that of the run]
-    #[arg(long, value_name = "WHOSE")]
-    pub(crate) judge: Option<Judge>,
-
-    #[command(flatten)]
-    pub(crate) gate: GateArgs,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct MergeArgs {
-    /// The results of all parts, or folders that hold them
-    #[arg(required = true, value_name = "FILE")]
-    pub(crate) files: Vec<PathBuf>,
-
-    /// Folder for the report
-    #[arg(long, value_name = "DIR")]
-    pub(crate) out: PathBuf,
-
-    #[command(flatten)]
-    pub(crate) gate: GateArgs,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct DiffArgs {
-    /// Results, or a folder that holds them
-    #[arg(value_name = "BEFORE")]
-    pub(crate) before: PathBuf,
-
-    /// Later results, or a folder that holds them
-    #[arg(value_name = "AFTER")]
-    pub(crate) after: PathBuf,
-
-    /// Judgement that is compared [default: that of the later run]
-    #[arg(long, value_name = "WHOSE")]
-    pub(crate) judge: Option<Judge>,
-}
-
-/// What may fail a run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum FailOnName {
-    /// What the peer must not do; always on
-    Deviation,
-    /// What is allowed, but not what was hoped for
-    NonStrict,
-    /// What the peer lacks
-    Unimplemented,
-    /// What is only worth knowing
-    Informational,
-    /// What differs from attempt to attempt
-    Unstable,
-    /// What was selected and has no result
-    Missing,
-    /// Nothing: the run fails only if it cannot be carried out
-    Never,
-}
-
-/// How to speak TLS to servers under test.
+/// How to speak TLS to servers.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Args)]
 #[command(next_help_heading = "TLS, for wss:// URLs")]
 pub(crate) struct TlsArgs {
@@ -337,8 +200,8 @@ impl From<Judge> for JudgeKind {
 
 #[derive(Debug, Args)]
 pub(crate) struct ListenArgs {
-    /// Addresses to listen on, IPv4 or IPv6
-    #[arg(value_name = "ADDR", default_value = "127.0.0.1:9001")]
+    /// Addresses to listen on, IPv4 or IPv6 [default: 127.0.0.1:9001]
+    #[arg(value_name = "ADDR")]
     pub(crate) addrs: Vec<SocketAddr>,
 
     #[command(flatten)]
@@ -352,8 +215,40 @@ pub(crate) struct ListenArgs {
     #[arg(long, value_name = "N", value_parser = agents)]
     pub(crate) agents: Option<usize>,
 
+    /// Serve a web page that tests the visitor's browser, and the report, on this port of the same
+    /// addresses; 0 takes one that is free
+    #[arg(long, value_name = "PORT")]
+    pub(crate) webport: Option<u16>,
+
     #[command(flatten)]
-    pub(crate) tls: ListenerTlsArgs,
+    pub(crate) client: ClientArgs,
+
+    #[command(flatten)]
+    pub(crate) listener: ListenerArgs,
+}
+
+/// How a client under test is started.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "A client that is started and waited for")]
+pub(crate) struct ClientArgs {
+    /// Command that starts the client; {url} and {agent} are replaced, and stand in the
+    /// environment as `WSPROOF_URL` and `WSPROOF_AGENT`. Without ADDR, a free port is taken
+    #[arg(long, value_name = "CMD")]
+    pub(crate) client_cmd: Option<String>,
+
+    /// What the client is to call itself
+    #[arg(long, value_name = "NAME", default_value = "client", requires = "client_cmd")]
+    pub(crate) agent: String,
+
+    /// Seconds without a case at work after which a client is given up
+    #[arg(
+        long,
+        value_name = "S",
+        default_value_t = 60.0,
+        value_parser = seconds,
+        requires = "client_cmd"
+    )]
+    pub(crate) client_timeout: f64,
 }
 
 #[derive(Debug, Args)]
@@ -383,12 +278,47 @@ pub(crate) struct EchoArgs {
     pub(crate) defect: Option<String>,
 
     #[command(flatten)]
-    pub(crate) tls: ListenerTlsArgs,
+    pub(crate) listener: ListenerArgs,
 }
 
-/// How a listener speaks TLS, if it does.
 #[derive(Debug, Args)]
-pub(crate) struct ListenerTlsArgs {
+pub(crate) struct TesteeArgs {
+    /// The fuzzing server, ws://host:port or wss://…; a path in it is not used
+    #[arg(required_unless_present = "defect")]
+    pub(crate) url: Option<String>,
+
+    /// Name in the reports of the server [default: wsproof/VERSION]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) agent: Option<String>,
+
+    /// Cases at work at once
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub(crate) parallel: u16,
+
+    /// Seconds for which the server may say nothing; ten times that for the reports
+    #[arg(long, value_name = "S", default_value_t = 60.0, value_parser = patience)]
+    pub(crate) timeout: f64,
+
+    /// Offer no permessage-deflate
+    #[arg(long)]
+    pub(crate) no_deflate: bool,
+
+    /// Do one thing wrong, to see how it is reported; `list` names the defects
+    #[arg(long, value_name = "NAME")]
+    pub(crate) defect: Option<String>,
+
+    #[command(flatten)]
+    pub(crate) tls: TlsArgs,
+}
+
+/// How a listener speaks TLS, if it does, and how it says that it is there.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Listening")]
+pub(crate) struct ListenerArgs {
+    /// File to write the URLs to, a line each, as soon as clients may connect
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ready_file: Option<PathBuf>,
+
     /// Speak TLS, with a certificate made at start
     #[arg(long, value_name = "CERTIFICATE", conflicts_with = "tls_cert")]
     pub(crate) tls: Option<Certificate>,
@@ -445,6 +375,11 @@ fn seconds(text: &str) -> Result<f64, String> {
     }
 }
 
+fn patience(text: &str) -> Result<f64, String> {
+    let seconds = seconds(text)?;
+    if seconds < 0.001 { Err("a server needs some time".to_owned()) } else { Ok(seconds) }
+}
+
 fn agents(text: &str) -> Result<usize, String> {
     let count = text.parse::<usize>().map_err(|error| error.to_string())?;
     if count == 0 { Err("at least one agent is waited for".to_owned()) } else { Ok(count) }
@@ -452,14 +387,12 @@ fn agents(text: &str) -> Result<usize, String> {
 
 /// What to say to a command that is none.
 pub(crate) fn unknown_command(name: &str) -> String {
-    const PLANNED: [&str; 7] = ["testee", "doctor", "fuzz", "load", "completions", "man", "h2"];
+    const PLANNED: [&str; 6] = ["doctor", "fuzz", "load", "completions", "man", "h2"];
+    const THERE: &str =
+        "there are `test`, `listen`, `echo`, `testee`, `replay`, `report`, `cases` and `wstest`";
     if PLANNED.contains(&name) {
-        format!(
-            "`wsproof {name}` is not there yet; there are `test`, `listen`, `echo`, `replay`, `report`, `cases` and `wstest`"
-        )
+        format!("`wsproof {name}` is not there yet; {THERE}")
     } else {
-        format!(
-            "`{name}` is no command; there are `test`, `listen`, `echo`, `replay`, `report`, `cases` and `wstest` (see --help)"
-        )
+        format!("`{name}` is no command; {THERE} (see --help)")
     }
 }

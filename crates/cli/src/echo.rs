@@ -7,28 +7,22 @@ use tokio_util::sync::CancellationToken;
 use wsproof_testee::{Defect, EchoOptions, EchoServer, ServerConfig, ServerTls};
 
 use crate::{
-    args::{EchoArgs, ListenerTlsArgs},
+    args::{EchoArgs, ListenerArgs},
     exit::{Error, Exit},
     node, output,
 };
 
 pub(crate) async fn run(args: EchoArgs) -> Result<Exit, Error> {
     let defect = match args.defect.as_deref() {
-        Some("list") => {
-            for defect in Defect::ALL {
-                output::line(&format!("{:<32} {}", defect.name(), defect.describe()));
-            }
-            return Ok(Exit::AsExpected);
-        }
-        Some(name) => Some(Defect::from_name(name).ok_or_else(|| {
-            Error::usage(format!("`{name}` is no defect; `wsproof echo --defect list` names them"))
-        })?),
+        Some("list") => return Ok(list_defects()),
+        Some(name) => Some(defect(name)?),
         None => None,
     };
+    let ready = ReadyFile::new(args.listener.ready_file.as_deref())?;
     if let Some(file) = &args.node {
-        return serve_node(file, defect).await;
+        return serve_all(node_transports(file, defect)?, |urls| announce(urls, &ready)).await;
     }
-    let tls = listener_tls(&args.tls)?;
+    let tls = listener_tls(&args.listener)?;
     let options = EchoOptions {
         addrs: args.addrs,
         server: ServerConfig {
@@ -39,11 +33,26 @@ pub(crate) async fn run(args: EchoArgs) -> Result<Exit, Error> {
         defect,
         ..EchoOptions::default()
     };
-    serve_all(vec![(tls, options)], true).await
+    serve_all(vec![(tls, options)], |urls| announce(urls, &ready)).await
 }
 
-/// Serves what a node file asks for.
-async fn serve_node(file: &Path, defect: Option<Defect>) -> Result<Exit, Error> {
+/// Prints what an endpoint can do wrong.
+pub(crate) fn list_defects() -> Exit {
+    for defect in Defect::ALL {
+        output::line(&format!("{:<32} {}", defect.name(), defect.describe()));
+    }
+    Exit::AsExpected
+}
+
+/// The defect of this name.
+pub(crate) fn defect(name: &str) -> Result<Defect, Error> {
+    Defect::from_name(name).ok_or_else(|| {
+        Error::usage(format!("`{name}` is no defect; `wsproof echo --defect list` names them"))
+    })
+}
+
+/// What a node file asks for.
+fn node_transports(file: &Path, defect: Option<Defect>) -> Result<Vec<Wanted>, Error> {
     let node = node::load(file)?;
     for warning in &node.warnings {
         output::warning(warning);
@@ -57,13 +66,48 @@ async fn serve_node(file: &Path, defect: Option<Defect>) -> Result<Exit, Error> 
             let place = format!("{}: at `{place}.endpoint.tls`", file.display());
             Error::usage(format!("{place}: {}", fault(&error)))
         })?;
-        wanted.push((tls, EchoOptions { addrs, backlog, server, defect }));
+        wanted.push((tls, EchoOptions { addrs, backlog, server, defect, room: None }));
     }
-    serve_all(wanted, true).await
+    Ok(wanted)
+}
+
+/// An echo server over TLS, or over TCP alone.
+type Wanted = (Option<ServerTls>, EchoOptions);
+
+/// Says where clients may connect.
+pub(crate) fn announce(urls: &[String], ready: &ReadyFile<'_>) -> Result<(), Error> {
+    ready.write(urls)?;
+    for url in urls {
+        output::line(&format!("listening on {url}"));
+    }
+    Ok(())
+}
+
+/// A file that says that clients may connect, for scripts that wait for it.
+#[derive(Debug)]
+pub(crate) struct ReadyFile<'a>(Option<&'a Path>);
+
+impl<'a> ReadyFile<'a> {
+    /// Removes what an earlier run has left, which would say so too early.
+    pub(crate) fn new(path: Option<&'a Path>) -> Result<Self, Error> {
+        if let Some(path) = path
+            && let Err(error) = std::fs::remove_file(path)
+            && error.kind() != std::io::ErrorKind::NotFound
+        {
+            return Err(Error::failed(format!("remove {}", path.display()), error));
+        }
+        Ok(Self(path))
+    }
+
+    fn write(&self, urls: &[String]) -> Result<(), Error> {
+        let Some(path) = self.0 else { return Ok(()) };
+        // Whoever sees the file may read it at once.
+        output::write_whole(path, (urls.join("\n") + "\n").as_bytes())
+    }
 }
 
 /// What the options of a listener ask for.
-pub(crate) fn listener_tls(args: &ListenerTlsArgs) -> Result<Option<ServerTls>, Error> {
+pub(crate) fn listener_tls(args: &ListenerArgs) -> Result<Option<ServerTls>, Error> {
     let tls = match (&args.tls_cert, &args.tls_key) {
         (Some(certificate), Some(key)) => ServerTls::from_files(certificate, key, &[]),
         _ if args.tls.is_some() => ServerTls::self_signed(),
@@ -84,18 +128,15 @@ pub(crate) fn fault(error: &dyn std::error::Error) -> Error {
 }
 
 /// Serves until the process is told to end.
-pub(crate) async fn serve(
-    tls: Option<ServerTls>,
-    options: EchoOptions,
-    announce: bool,
-) -> Result<Exit, Error> {
-    serve_all(vec![(tls, options)], announce).await
+pub(crate) async fn serve(tls: Option<ServerTls>, options: EchoOptions) -> Result<Exit, Error> {
+    serve_all(vec![(tls, options)], |_| Ok(())).await
 }
 
-/// Serves over TLS, or over TCP alone, until the process is told to end.
+/// Serves until the process is told to end. `announce` is called with the URLs as soon as clients
+/// may connect.
 async fn serve_all(
-    wanted: Vec<(Option<ServerTls>, EchoOptions)>,
-    announce: bool,
+    wanted: Vec<Wanted>,
+    announce: impl FnOnce(&[String]) -> Result<(), Error>,
 ) -> Result<Exit, Error> {
     let mut servers = Vec::new();
     let mut urls = Vec::new();
@@ -111,21 +152,23 @@ async fn serve_all(
         servers.push(server);
     }
     // Who reads this may connect to any of them.
-    for url in urls.iter().filter(|_| announce) {
-        output::line(&format!("listening on {url}"));
-    }
+    announce(&urls)?;
     let stop = CancellationToken::new();
-    let stopper = stop.clone();
-    tokio::spawn(async move {
-        end_signal().await;
-        stopper.cancel();
-        end_signal().await;
-        leave_at_once();
-    });
+    stop_when_told(stop.clone());
     let serving: JoinSet<()> =
         servers.into_iter().map(|server| server.serve(stop.clone())).collect();
     serving.join_all().await;
     Ok(Exit::AsExpected)
+}
+
+/// Cancels `stop` when the process is asked to end, and leaves when it is asked again.
+pub(crate) fn stop_when_told(stop: CancellationToken) {
+    tokio::spawn(async move {
+        end_signal().await;
+        stop.cancel();
+        end_signal().await;
+        leave_at_once();
+    });
 }
 
 /// Whoever asks twice does not want to wait.
@@ -142,15 +185,18 @@ pub(crate) fn server_config() -> ServerConfig {
     ServerConfig { server_name: Some(SERVER_NAME.to_owned()), ..ServerConfig::default() }
 }
 
-/// Completes when the process is asked to end: Ctrl-C, or SIGTERM where there is one.
+/// Completes when the process is asked to end: Ctrl-C, and where there are such signals, SIGTERM
+/// or the end of its terminal.
 pub(crate) async fn end_signal() {
     #[cfg(unix)]
     {
         use tokio::signal::unix::{SignalKind, signal};
-        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
+        let (terminate, hang_up) = (signal(SignalKind::terminate()), signal(SignalKind::hangup()));
+        if let (Ok(mut terminate), Ok(mut hang_up)) = (terminate, hang_up) {
             tokio::select! {
                 _ = tokio::signal::ctrl_c() => {}
                 _ = terminate.recv() => {}
+                _ = hang_up.recv() => {}
             }
             return;
         }

@@ -14,7 +14,7 @@ use wsproof_report::{
     Gate, JudgeKind, Results, badge,
     baseline::{Baseline, Update},
     gate::{FailOn, Fault, FindingKind, Question, Scope},
-    github, junit, markdown,
+    github, html, junit, markdown,
     summary::{self, Ending},
     tap,
 };
@@ -57,8 +57,10 @@ pub(crate) struct Ended<'a> {
     pub(crate) results: &'a Results,
     pub(crate) cases: &'a [Case],
     pub(crate) judge: JudgeKind,
-    /// The report's page.
+    /// The report's page, or the stored results.
     pub(crate) page: &'a Path,
+    /// Whether that is a page that was written now.
+    pub(crate) is_written: bool,
     pub(crate) interrupted: bool,
     /// Whether some peer did not get through its cases.
     pub(crate) incomplete: bool,
@@ -138,6 +140,13 @@ impl Setup {
         }
         let read = self.baseline.as_ref().map(|expected| &expected.baseline);
         let gate = Gate::new(self.question(ended, updated.as_ref().or(read)));
+        if gate.has_baseline() && ended.is_written {
+            // The page was written before anything could be compared.
+            let titles = wsproof_cases::section_title;
+            let Ended { results, cases, judge, page, .. } = ended;
+            let index = html::index(results, cases, judge, titles, Some(&gate));
+            attempt(write(page, &index.contents));
+        }
         let files: [(_, Render); 3] = [
             (&self.files.junit, junit::render),
             (&self.files.tap, tap::render),

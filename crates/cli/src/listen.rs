@@ -1,28 +1,35 @@
 //! `wsproof listen`: clients under test. The fuzzing server of `wstest` ends here as well.
 
+mod client;
+mod host;
+
 use std::{
-    collections::{BTreeMap, BTreeSet},
-    net::SocketAddr,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     sync::Arc,
     time::Duration,
 };
 
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
-use wsproof_engine::{Accept, Behavior, Case, Limits, Settings, Timers};
-use wsproof_runner::{Event, ListenOptions, Visit, listen};
+use wsproof_engine::{Accept, Case, Limits, Settings, Timers};
+use wsproof_runner::{Admission, ListenOptions, listen};
 use wsproof_testee::{ServerTls, server};
 
 use crate::{
     args::ListenArgs,
-    echo,
+    echo::{self, ReadyFile},
     exit::{Error, Exit},
     output,
     selection::{Selected, select_for},
     session::{Plan, Session, Voice, is_excluded, seed_from_clock},
     test::watch_for_interrupt,
+    web::{self, Site, WebPort},
 };
+use client::{Client, Started};
+use host::Host;
 
+/// What may be taken in, at most, while somebody waits for a report.
+const AT_ONCE: usize = 1000;
 /// Connections that wait to be accepted.
 const BACKLOG: i32 = 1024;
 
@@ -34,9 +41,16 @@ pub(crate) struct Serving {
     pub(crate) server_name: String,
     pub(crate) timers: Option<Timers>,
     pub(crate) settings: Settings,
+    pub(crate) admission: Admission,
     pub(crate) until_idle: Option<Duration>,
     pub(crate) agents: Option<usize>,
+    pub(crate) web: Option<WebPort>,
+    /// A client to start as soon as it may connect.
+    pub(crate) client: Option<Client>,
 }
+
+/// Where clients are served if nobody says otherwise.
+const PORT: u16 = 9001;
 
 pub(crate) async fn run(args: ListenArgs) -> Result<Exit, Error> {
     let run = args.run;
@@ -57,23 +71,39 @@ pub(crate) async fn run(args: ListenArgs) -> Result<Exit, Error> {
         part,
         gate,
     };
+    let is_waited_for = args.client.client_cmd.is_some();
+    let ready = ReadyFile::new(args.listener.ready_file.as_deref())?;
+    let client = args.client.client_cmd.map(|command| Client {
+        command,
+        agent: args.client.agent,
+        timeout: Duration::from_secs_f64(args.client.client_timeout),
+    });
+    let mut addrs = args.addrs;
+    if addrs.is_empty() {
+        // Who is told the URL needs no certain port, and two runs beside each other no quarrel.
+        let port = if client.is_some() { 0 } else { PORT };
+        addrs.push(SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
+    }
     let serving = Serving {
-        tls: echo::listener_tls(&args.tls)?,
-        addrs: args.addrs,
+        tls: echo::listener_tls(&args.listener)?,
+        addrs,
         server_name: echo::SERVER_NAME.to_owned(),
         timers: None,
         settings: Settings::default(),
+        admission: Admission::default(),
         until_idle: args.until_idle.map(Duration::from_secs_f64),
         agents: args.agents,
+        web: args.webport.map(WebPort::Wanted),
+        client,
     };
     serve(plan, serving, |urls, cases| {
-        for url in urls {
-            output::line(&format!("listening on {url}"));
+        echo::announce(urls, &ready)?;
+        output::notice(&format!("{cases} cases for clients"));
+        if !is_waited_for {
+            output::notice("  ask for /getCaseCount, then /runCase?case=N&agent=NAME for each,");
+            output::notice("  and in the end for /updateReports?agent=NAME");
         }
-        output::notice(&format!(
-            "{cases} cases for clients: /getCaseCount, /runCase?case=N&agent=NAME, \
-             /updateReports?agent=NAME"
-        ));
+        Ok(())
     })
     .await
 }
@@ -89,17 +119,25 @@ pub(crate) fn for_clients(mut cases: Vec<Case>) -> Vec<Case> {
 pub(crate) async fn serve(
     plan: Plan,
     serving: Serving,
-    announce: impl FnOnce(&[String], usize),
+    announce: impl FnOnce(&[String], usize) -> Result<(), Error>,
 ) -> Result<Exit, Error> {
     let mut listeners = Vec::new();
     let mut urls = Vec::new();
+    let mut bound = Vec::new();
+    let mut dialable = None;
     let scheme = if serving.tls.is_some() { "wss" } else { "ws" };
     for &addr in &serving.addrs {
         let (listener, addr) =
             server::bind(addr, BACKLOG).map_err(|error| Error::failed("serve clients", error))?;
         listeners.push(listener);
         urls.push(format!("{scheme}://{addr}"));
+        bound.push(addr);
+        dialable.get_or_insert_with(|| format!("{scheme}://{}", reachable(addr)));
     }
+    let stop = CancellationToken::new();
+    let site = |beside| Site::fuzzing(beside, &plan.cases, plan.out.clone());
+    let pages = web::beside(&bound, serving.web, serving.tls.as_ref(), site, &stop)?;
+    let voice = plan.voice;
     let excluded = plan.excluded.clone();
     let options = ListenOptions {
         cases: plan.cases.clone(),
@@ -109,130 +147,67 @@ pub(crate) async fn serve(
         limits: plan.limits,
         timers: serving.timers,
         settings: serving.settings,
+        admission: serving.admission,
         seed: plan.seed,
         until_idle: serving.until_idle,
         agents: serving.agents,
     };
-    let voice = plan.voice;
     let interrupted = CancellationToken::new();
-    let session = Session::start(plan, interrupted.clone())?;
-    let mut host = Host { session, voice, judged: BTreeMap::new(), reported: BTreeSet::new() };
-    let stop = CancellationToken::new();
-    watch_for_interrupt(stop.clone());
-    announce(&urls, options.cases.len());
+    let mut host = Host::new(Session::start(plan, interrupted.clone())?);
+    // Between cases that is how it ends; whether a case was cut off is known later.
+    watch_for_interrupt(stop.clone(), "told to stop");
+    announce(&urls, options.cases.len())?;
+    for page in &pages {
+        let text = format!("web page for browsers on {page}");
+        // Scripts of old know which lines come on stdout.
+        if voice == Voice::Own { output::line(&text) } else { output::notice(&text) }
+    }
 
     let (sender, mut visits) = mpsc::unbounded_channel();
     let listening = listen(listeners, options, sender, &stop);
     tokio::pin!(listening);
+    let mut client = match serving.client {
+        Some(client) => Some(Started::new(client, &dialable.unwrap_or_default())?),
+        None => None,
+    };
     let cut_off = loop {
         tokio::select! {
             biased;
-            Some(visit) = visits.recv() => host.take(visit)?,
+            Some(visit) = visits.recv() => {
+                if let Some(client) = &mut client {
+                    client.see(&visit);
+                }
+                host.take(visit)?;
+                // What is there already belongs into the report, but nobody waits for ever.
+                if visits.is_empty() || host.taken_meanwhile() >= AT_ONCE {
+                    host.report()?;
+                }
+            }
             cut_off = &mut listening => break cut_off,
+            () = client::over(&mut client) => stop.cancel(),
         }
     };
     while let Ok(visit) = visits.try_recv() {
         host.take(visit)?;
     }
+    if let Some(client) = client {
+        client.finish(&mut host).await?;
+    }
     if cut_off {
         interrupted.cancel();
     }
-    if serving.agents.is_some_and(|agents| host.reported.len() < agents) {
-        host.session.incomplete("an agent that did not come".to_owned());
+    if let Some(agents) = serving.agents {
+        host.expect(agents);
     }
-    host.session.finish()
+    host.finish()
 }
 
-/// Takes what clients did into the session, and tells the user.
-struct Host {
-    session: Session,
-    voice: Voice,
-    /// Agents with the number of attempts that were judged.
-    judged: BTreeMap<String, usize>,
-    /// Agents that have asked for their reports.
-    reported: BTreeSet<String>,
-}
-
-impl Host {
-    fn take(&mut self, visit: Visit) -> Result<(), Error> {
-        match visit {
-            Visit::Case { agent, from, event } => self.case(agent, from, event)?,
-            Visit::Skipped { agent, from, case } => {
-                self.meet(&agent, from)?;
-                self.say(&format!(
-                    "Skipping test case ID {} for agent {} from peer {}",
-                    case.id,
-                    output::clean(&agent),
-                    peer(from)
-                ));
-            }
-            Visit::Commands { from } => {
-                self.say(&format!("Entering direct command mode for peer {}", peer(from)));
-            }
-            Visit::Reports { agent, from, done } => {
-                self.say(&format!("Updating reports, requested by peer {}", peer(from)));
-                self.session.write_report()?;
-                if self.voice == Voice::Own {
-                    let judged = self.judged.get(&agent).copied().unwrap_or_default();
-                    let agent = output::clean(&agent);
-                    output::notice(&format!("{agent}: {judged} cases judged, report written"));
-                }
-                self.reported.insert(agent);
-                // The client may have gone meanwhile.
-                let _ = done.send(());
-            }
-        }
-        Ok(())
-    }
-
-    fn case(&mut self, agent: String, from: SocketAddr, event: Event) -> Result<(), Error> {
-        match event {
-            Event::Started { case } => {
-                self.meet(&agent, from)?;
-                self.say(&format!(
-                    "Running test case ID {} for agent {} from peer {}",
-                    case.id,
-                    output::clean(&agent),
-                    peer(from)
-                ));
-            }
-            Event::Attempt(attempt) => {
-                if self.voice == Voice::Own && attempt.rfc.deviates() {
-                    let rfc = &attempt.rfc;
-                    let failed = rfc.behavior == Behavior::Failed;
-                    let reason = if failed { &rfc.reason } else { &rfc.close_reason };
-                    let (case, reason) = (&attempt.case.id, output::clean(reason));
-                    let agent = output::clean(&agent);
-                    output::notice(&format!("  {agent} deviates in {case}: {reason}"));
-                }
-                self.session.attempt(&agent, *attempt)?;
-                *self.judged.entry(agent).or_default() += 1;
-            }
-            Event::Settled(settled) => self.session.settled(&agent, settled)?,
-            Event::Note(text) => self.session.note(text)?,
-        }
-        Ok(())
-    }
-
-    /// An agent is a peer from the first time on.
-    fn meet(&mut self, agent: &str, from: SocketAddr) -> Result<(), Error> {
-        if self.judged.contains_key(agent) {
-            return Ok(());
-        }
-        self.judged.insert(agent.to_owned(), 0);
-        self.session.peer(agent, &format!("client at {}", from.ip().to_canonical()), None)
-    }
-
-    /// A line of `wstest`.
-    fn say(&self, line: &str) {
-        if self.voice == Voice::Classic {
-            output::line(line);
-        }
-    }
-}
-
-/// A client's address, as `wstest` writes it.
-fn peer(from: SocketAddr) -> String {
-    let family = if from.is_ipv4() { "tcp4" } else { "tcp6" };
-    format!("{family}:{from}")
+/// An address that a client on this machine can dial.
+fn reachable(addr: SocketAddr) -> SocketAddr {
+    let ip = match addr.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        ip => ip,
+    };
+    SocketAddr::new(ip, addr.port())
 }

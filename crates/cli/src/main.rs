@@ -18,7 +18,9 @@ mod selection;
 mod session;
 mod stored;
 mod test;
+mod testee;
 mod url;
+mod web;
 mod wstest;
 
 use std::{ffi::OsString, path::Path};
@@ -64,6 +66,7 @@ fn run(command: Command) -> Result<Exit, exit::Error> {
         Command::Replay(args) => runtime()?.block_on(replay::run(*args)),
         Command::Report { what } => report::run(&what),
         Command::Test(args) => runtime()?.block_on(test::run(*args)),
+        Command::Testee(args) => runtime()?.block_on(testee::run(*args)),
         Command::Other(words) => {
             let name = words.first().map(|word| word.to_string_lossy()).unwrap_or_default();
             Err(exit::Error::usage(args::unknown_command(&name)))

@@ -13,6 +13,12 @@ pub(crate) fn line(text: &str) {
     let _ = writeln!(anstream::stdout(), "{text}");
 }
 
+/// Writes a part of a line to stdout, at once.
+pub(crate) fn part(text: &str) {
+    let mut stdout = anstream::stdout();
+    let _ = write!(stdout, "{text}").and_then(|()| stdout.flush());
+}
+
 /// Writes a line to stderr.
 pub(crate) fn notice(text: &str) {
     let _ = writeln!(anstream::stderr(), "{text}");
@@ -62,6 +68,19 @@ pub(crate) fn write_whole(path: &Path, contents: &[u8]) -> Result<(), Error> {
 /// Text from a peer, fit for a terminal: no control characters.
 pub(crate) fn clean(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+}
+
+/// Octets as two hex digits each.
+pub(crate) fn hex(octets: &[u8]) -> String {
+    octets.iter().fold(String::with_capacity(2 * octets.len()), |mut text, octet| {
+        let _ = write!(text, "{octet:02x}");
+        text
+    })
+}
+
+/// Like [`clean`], but keeps the line breaks.
+pub(crate) fn clean_lines(text: &str) -> String {
+    text.lines().map(clean).collect::<Vec<_>>().join("\n")
 }
 
 /// Turns on what `WSPROOF_LOG` asks for, such as `debug`.

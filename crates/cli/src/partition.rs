@@ -1,6 +1,6 @@
 //! Which part of the cases this machine runs, of several that share them.
 
-use std::str::FromStr;
+use std::{str::FromStr, time::Duration};
 
 use wsproof_engine::Case;
 use wsproof_report::contract::{PartBy, PartInfo};
@@ -34,7 +34,7 @@ impl FromStr for Partition {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let wrong = || format!("`{text}` is none of slice:2/4, hash:2/4, auto");
+        let wrong = || format!("`{text}` is none of slice:2/4, hash:2/4, weighted:2/4, auto");
         if text == "auto" {
             return Ok(Self::Auto);
         }
@@ -43,6 +43,7 @@ impl FromStr for Partition {
         let by = match by {
             "hash" => PartBy::Hash,
             "slice" => PartBy::Slice,
+            "weighted" => PartBy::Weighted,
             _ => return Err(wrong()),
         };
         let (part, parts) =
@@ -65,13 +66,14 @@ impl Partition {
             }
         };
         let info = PartInfo { by, part, parts, of: cases.len() };
-        let mine = |index: usize, case: &Case| {
-            let number = match by {
-                PartBy::Hash => hash(case.id.as_str()),
-                PartBy::Slice => index as u64,
-            };
-            number % u64::from(parts) == u64::from(part - 1)
+        let numbers = match by {
+            PartBy::Hash => {
+                cases.iter().map(|case| hash(case.id.as_str()) % u64::from(parts)).collect()
+            }
+            PartBy::Slice => (0..u64::from(parts)).cycle().take(cases.len()).collect(),
+            PartBy::Weighted => weighted(&cases, parts),
         };
+        let mine = |index: usize, _: &Case| numbers[index] == u64::from(part - 1);
         let cases = cases.into_iter().enumerate().filter(|(index, case)| mine(*index, case));
         Ok((cases.map(|(_, case)| case).collect(), info))
     }
@@ -105,6 +107,29 @@ fn from_variables(value: impl Fn(&str) -> Option<String>) -> Result<(u32, u32), 
     )))
 }
 
+/// Gives each case, the longest first, to the part that has least to do so far.
+fn weighted(cases: &[Case], parts: u32) -> Vec<u64> {
+    let mut order: Vec<_> = cases.iter().map(weight).enumerate().collect();
+    order.sort_by_key(|(_, weight)| std::cmp::Reverse(*weight));
+    let mut loads = vec![Duration::ZERO; parts as usize];
+    let mut numbers = vec![0; cases.len()];
+    for (index, weight) in order {
+        let least = loads.iter_mut().enumerate().min_by_key(|(_, load)| **load);
+        let Some((part, load)) = least else { break };
+        *load += weight;
+        numbers[index] = part as u64;
+    }
+    numbers
+}
+
+/// What a case takes with a peer that conforms, roughly: nothing of it depends on the machine, so
+/// that all parts agree.
+fn weight(case: &Case) -> Duration {
+    const MEASURED: Duration = Duration::from_millis(400);
+    const OTHER: Duration = Duration::from_millis(5);
+    case.scripted_wait() + if case.measured { MEASURED } else { OTHER }
+}
+
 /// FNV-1a, which is the same on every machine and in every version.
 fn hash(text: &str) -> u64 {
     text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, octet| {
@@ -134,7 +159,19 @@ mod tests {
         for parts in [1, 2, 7, 600] {
             check_parts(PartBy::Slice, parts);
             check_parts(PartBy::Hash, parts);
+            check_parts(PartBy::Weighted, parts);
         }
+    }
+
+    #[test]
+    fn weighted_parts_take_as_long() {
+        let cases = wsproof_cases::classic();
+        let mut loads = [Duration::ZERO; 5];
+        for (case, part) in cases.iter().zip(weighted(&cases, 5)) {
+            loads[usize::try_from(part).unwrap()] += weight(case);
+        }
+        let (least, most) = (loads.iter().min().unwrap(), loads.iter().max().unwrap());
+        assert!(*most < *least + Duration::from_millis(500), "{loads:?}");
     }
 
     #[test]

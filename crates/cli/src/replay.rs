@@ -14,7 +14,7 @@ use wsproof_report::{
 use wsproof_runner::{Address, Event, Options, Peer, run_peer};
 
 use crate::{
-    args::{Cli, Command, ReplayArgs, RequestArgs, TestArgs},
+    args::{Cli, Command, ReplayArgs, RequestArgs, TestArgs, TlsArgs},
     echo::end_signal,
     exit::{Error, Exit},
     output, session, stored, test,
@@ -164,7 +164,7 @@ async fn again(
     };
     let dial = dial(args, info, given.as_deref(), &url)?;
     let tls = match given.as_deref() {
-        Some(given) if url.secure && args.tls == Default::default() => &given.tls,
+        Some(given) if url.secure && args.tls == TlsArgs::default() => &given.tls,
         _ => &args.tls,
     };
     let tls = test::tls(tls, std::slice::from_ref(&url))?;

@@ -88,6 +88,7 @@ impl Stored {
             cases: &self.cases,
             judge: self.judge,
             page,
+            is_written: page.ends_with("index.html"),
             interrupted: results.is_interrupted(),
             incomplete: results.peers().iter().any(|peer| gone(&peer.peer)),
         }

@@ -2,8 +2,8 @@
 //! comes, then the report. Both command lines end here.
 
 use std::{
-    collections::HashSet,
-    fs::{self, File},
+    collections::{HashMap, HashSet},
+    fs::File,
     io::{BufWriter, Write},
     path::PathBuf,
     sync::Arc,
@@ -14,11 +14,11 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use wsproof_engine::{Case, CaseId, Limits};
 use wsproof_report::{
-    JudgeKind, Line, Results,
+    JudgeKind, Line, Record, Results, classic,
     contract::{
         self, Confirmation, End, Excluded, Machine, Note, PartInfo, PeerInfo, RunInfo, Verdict,
     },
-    pcapng,
+    html, pcapng,
 };
 use wsproof_runner::{Attempt, Event, Options, Peer, Settled, run_peer};
 
@@ -80,15 +80,35 @@ pub(crate) struct Session {
     names: HashSet<String>,
     /// Peers of which some case was not judged.
     incomplete: Vec<String>,
+    /// Files of cases, by name, with what stands in them.
+    written: HashMap<String, Written>,
     cancel: CancellationToken,
+}
+
+/// What was known of a case when its file was written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Written {
+    attempts: usize,
+    counts: Option<u32>,
+    confirmation: Confirmation,
+    unstable: bool,
+}
+
+impl Written {
+    fn of(record: &Record) -> Self {
+        Self {
+            attempts: record.attempts().len(),
+            counts: record.final_attempt().map(|attempt| attempt.attempt),
+            confirmation: record.confirmation(),
+            unstable: record.is_unstable(),
+        }
+    }
 }
 
 impl Session {
     /// Opens the report's folder and writes the first line of the results.
     pub(crate) fn start(plan: Plan, cancel: CancellationToken) -> Result<Self, Error> {
-        fs::create_dir_all(&plan.out).map_err(|error| {
-            Error::failed(format!("create the report folder {}", plan.out.display()), error)
-        })?;
+        stored::create_folder(&plan.out)?;
         let path = stored::path_in(&plan.out);
         let file = File::create(&path)
             .map_err(|error| Error::failed(format!("create {}", path.display()), error))?;
@@ -116,6 +136,7 @@ impl Session {
             path,
             names: HashSet::new(),
             incomplete: Vec::new(),
+            written: HashMap::new(),
             cancel,
         };
         session.write(Line::Run(run))?;
@@ -162,6 +183,16 @@ impl Session {
         self.write(Line::Note(Note { peer: None, text: text.into() }))
     }
 
+    /// How the user is told what happens.
+    pub(crate) fn voice(&self) -> Voice {
+        self.plan.voice
+    }
+
+    /// How many cases have no result with a peer though they should, and how many there are for it.
+    pub(crate) fn missing(&self, peer: &str) -> (usize, usize) {
+        (self.results.missing(peer).len(), self.cases_for(Some(peer)).len())
+    }
+
     /// Notes that a peer did not get through its cases.
     pub(crate) fn incomplete(&mut self, peer: String) {
         self.incomplete.push(peer);
@@ -186,6 +217,7 @@ impl Session {
             cases: &self.cases(),
             judge: self.plan.judge,
             page: &self.plan.out.join("index.html"),
+            is_written: true,
             interrupted,
             incomplete: !self.incomplete.is_empty(),
         };
@@ -195,10 +227,23 @@ impl Session {
         })
     }
 
-    /// Writes all files of the report, as far as the run has come.
-    pub(crate) fn write_report(&self) -> Result<(), Error> {
-        let files = stored::report(&self.results, &self.cases(), self.plan.judge);
-        stored::write(&self.plan.out, &files)
+    /// Writes the report, as far as the run has come: what is not there yet, and what has changed
+    /// since it was written last. Many agents may ask for it many times.
+    pub(crate) fn write_report(&mut self) -> Result<(), Error> {
+        let cases = self.cases();
+        let classic_order = stored::classic_order(&cases);
+        let Self { plan, results, written, .. } = self;
+        // Scripts clean up between two clients.
+        stored::create_folder(&plan.out)?;
+        let mut wanted = |name: &str, record: &Record| {
+            let state = Written::of(record);
+            let before = written.insert(name.to_owned(), state);
+            before != Some(state) || !plan.out.join(name).exists()
+        };
+        let take = |file| stored::write_file(&plan.out, &file);
+        let titles = wsproof_cases::section_title;
+        html::each(results, &cases, plan.judge, titles, &mut wanted, take)?;
+        classic::each(results, &classic_order, &mut wanted, take)
     }
 
     fn cases(&self) -> Vec<Case> {
@@ -396,10 +441,10 @@ impl Listener {
     }
 
     fn announce(&self, case: &CaseId, agent: &str) {
-        let agent = output::clean(agent);
+        let (agent, address) = (output::clean(agent), &self.address);
+        let family = if address.starts_with('[') { "tcp6" } else { "tcp4" };
         output::line(&format!(
-            "Running test case ID {case} for agent {agent} from peer tcp4:{}",
-            self.address
+            "Running test case ID {case} for agent {agent} from peer {family}:{address}"
         ));
     }
 

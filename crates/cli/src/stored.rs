@@ -38,20 +38,32 @@ pub(crate) fn pages(results: &Results, cases: &[Case], judge: JudgeKind) -> Vec<
 
 /// The files of `wstest`.
 pub(crate) fn classic_files(results: &Results, cases: &[Case]) -> Vec<File> {
+    classic::files(results, &classic_order(cases))
+}
+
+/// The cases in the order in which `wstest` counts them, with those that it does not have.
+pub(crate) fn classic_order(cases: &[Case]) -> Vec<Case> {
     let mut order: Vec<Case> = wsproof_cases::classic();
     order.extend(cases.iter().filter(|case| !case.id.is_classic()).cloned());
-    classic::files(results, &order)
+    order
 }
 
 /// Writes files of a report into its folder.
 pub(crate) fn write(out: &Path, files: &[File]) -> Result<(), Error> {
+    create_folder(out)?;
+    files.iter().try_for_each(|file| write_file(out, file))
+}
+
+/// Writes a file of a report.
+pub(crate) fn write_file(out: &Path, file: &File) -> Result<(), Error> {
+    output::write_whole(&out.join(&file.name), &file.contents)
+}
+
+/// Makes the folder of a report.
+pub(crate) fn create_folder(out: &Path) -> Result<(), Error> {
     fs::create_dir_all(out).map_err(|error| {
         Error::failed(format!("create the report folder {}", out.display()), error)
-    })?;
-    for file in files {
-        output::write_whole(&out.join(&file.name), &file.contents)?;
-    }
-    Ok(())
+    })
 }
 
 /// Leaves the cases that failed or were not judged in the results that lie in the report's folder.

@@ -48,7 +48,7 @@ pub(crate) async fn run(args: TestArgs) -> Result<Exit, Error> {
         gate,
     };
     let mut session = Session::start(plan, cancel.clone())?;
-    watch_for_interrupt(cancel.clone());
+    watch_for_interrupt(cancel.clone(), "interrupted");
 
     let mut agent = args.agent.clone();
     let mut command = None;
@@ -88,9 +88,9 @@ pub(crate) async fn run(args: TestArgs) -> Result<Exit, Error> {
     }
     built_in.cancel();
     if let Some(mut server) = command {
-        if let Some(died) = server.died().await {
-            let text = format!("the server died: {died}");
-            output::warning(&output_lines(&text));
+        if let Some(ended) = server.ended().await {
+            let text = format!("the server died: {ended}");
+            output::warning(&output::clean_lines(&text));
             session.note(text)?;
         }
         server.stop().await;
@@ -98,16 +98,11 @@ pub(crate) async fn run(args: TestArgs) -> Result<Exit, Error> {
     session.finish()
 }
 
-/// Keeps the line breaks of a server's last words and nothing else that a terminal obeys.
-fn output_lines(text: &str) -> String {
-    text.lines().map(output::clean).collect::<Vec<_>>().join("\n")
-}
-
 /// First Ctrl-C: end in order, with the report of what ran. Second: leave.
-pub(crate) fn watch_for_interrupt(cancel: CancellationToken) {
+pub(crate) fn watch_for_interrupt(cancel: CancellationToken, what: &'static str) {
     tokio::spawn(async move {
         end_signal().await;
-        output::notice("interrupted; writing the report of what was judged");
+        output::notice(&format!("{what}; writing the report of what was judged"));
         cancel.cancel();
         end_signal().await;
         leave_at_once();

@@ -1,9 +1,12 @@
 //! `wstest`: the command line of old, with its flags, files, lines and exit codes.
 
+mod client;
 mod fuzzingclient;
 mod fuzzingserver;
+mod massconnect;
 mod options;
 mod pattern;
+mod serializer;
 mod server;
 mod spec;
 
@@ -14,6 +17,7 @@ use clap::{Parser, ValueEnum};
 use crate::{
     exit::{Error, Exit},
     output, runtime,
+    web::WebPort,
 };
 
 const MODES: [&str; 10] = [
@@ -45,20 +49,22 @@ const CLASSIC_AGENT: &str = "AutobahnTestSuite/25.10.1-0.10.9";
     after_help = AFTER_HELP
 )]
 struct Args {
-    /// Test mode: fuzzingclient, fuzzingserver, testeeserver or echoserver
+    /// Mode: fuzzingclient or fuzzingserver to test; testeeserver, testeeclient, echoserver or
+    /// echoclient to be tested; broadcastserver, broadcastclient, massconnect or serializer
     #[arg(short, long)]
     mode: Option<String>,
-    /// Test specification file [default: MODE.json, written if it is not there]
+    /// Test specification file; without -s it is MODE.json, which is written if it is not there
     #[arg(short, long)]
     spec: Option<PathBuf>,
-    /// WebSocket URI: of the server under test if the specification names none, or the one to
-    /// listen on, such as ws://:9001 or wss://:9001, which means all interfaces
+    /// WebSocket URI: of the server under test if the specification names none, of the one that a
+    /// client mode connects to, or the one to listen on, such as ws://:9001 or wss://:9001, which
+    /// means all interfaces
     #[arg(short, long)]
     wsuri: Option<String>,
-    /// Port of the embedded web server, 0 for none
+    /// Port of the web page of fuzzingserver, echoserver and broadcastserver, 0 for none
     #[arg(short = 'u', long, default_value = "8080")]
     webport: String,
-    /// Identifier of a client testee
+    /// Name of testeeclient, in the reports and in User-Agent [default: wsproof/VERSION]
     #[arg(short, long)]
     ident: Option<String>,
     /// PEM file with the private key of a server mode for wss://
@@ -68,7 +74,7 @@ struct Args {
     /// at start and signed by itself
     #[arg(short, long)]
     cert: Option<PathBuf>,
-    /// Output file of modes that generate data
+    /// Output file of serializer
     #[arg(short, long)]
     outfile: Option<PathBuf>,
     /// Test set of an import specification
@@ -151,12 +157,7 @@ fn run(args: &Args) -> Result<Exit, Error> {
         output::line(concat!("wsproof ", env!("CARGO_PKG_VERSION")));
         return Ok(Exit::AsExpected);
     }
-    if args.webport.parse::<u16>().is_err() {
-        return Err(Error::usage(format!(
-            "`{}` is no port: --webport takes 0 to 65535",
-            args.webport
-        )));
-    }
+    web_port(args)?;
     let Some(mode) = args.mode.as_deref() else {
         return Err(Error::usage(format!(
             "no mode was given; -m takes one of {}",
@@ -166,12 +167,25 @@ fn run(args: &Args) -> Result<Exit, Error> {
     match mode {
         "fuzzingclient" => runtime()?.block_on(fuzzingclient::run(args)),
         "fuzzingserver" => runtime()?.block_on(fuzzingserver::run(args)),
+        "broadcastserver" => runtime()?.block_on(server::run(args, server::Kind::Broadcast)),
+        "serializer" => serializer::run(args),
         "testeeserver" => runtime()?.block_on(server::run(args, server::Kind::Testee)),
         "echoserver" => runtime()?.block_on(server::run(args, server::Kind::Echo)),
-        mode if MODES.contains(&mode) => Err(Error::usage(format!(
-            "mode {mode} is not there yet; there are fuzzingclient, fuzzingserver, testeeserver \
-             and echoserver"
-        ))),
+        "testeeclient" => runtime()?.block_on(client::testee(args)),
+        "echoclient" => runtime()?.block_on(client::echo(args)),
+        "broadcastclient" => runtime()?.block_on(client::broadcast(args)),
+        "massconnect" => runtime()?.block_on(massconnect::run(args)),
         mode => Err(Error::usage(format!("`{mode}` is no mode; there are {}", MODES.join(", ")))),
+    }
+}
+
+/// Where the page of a mode with a web server is, if it is wanted.
+fn web_port(args: &Args) -> Result<Option<WebPort>, Error> {
+    match args.webport.parse() {
+        Ok(0) => Ok(None),
+        Ok(port) => Ok(Some(WebPort::IfFree(port))),
+        Err(_) => {
+            Err(Error::usage(format!("`{}` is no port: --webport takes 0 to 65535", args.webport)))
+        }
     }
 }

@@ -39,6 +39,11 @@ fn wrong_usage_is_named_with_its_mend() {
     check(&["cases", "5.21"], 2, "`5.21` is no case");
     check(&["echo", "--defect", "nonsense"], 2, "is no defect");
     check(&["echo", "nowhere"], 2, "nowhere");
+    check(&["testee", "localhost:9001"], 2, "ws://");
+    check(&["testee", "ws://localhost", "--agent", ""], 2, "--agent");
+    check(&["testee", "ws://localhost", "--defect", "nonsense"], 2, "is no defect");
+    check(&["testee", "ws://localhost", "--parallel", "0"], 2, "1..=1024");
+    check(&["testee", "ws://localhost", "--timeout", "0"], 2, "needs some time");
     check(&["replay", "x", "y"], 2, "not there yet");
     check(&["tset"], 2, "no command");
     check(&[], 2, "Usage");

@@ -5,156 +5,21 @@
 mod support;
 
 use std::{
-    io::{BufRead, BufReader, Read, Write},
-    net::{SocketAddr, TcpStream},
-    path::Path,
-    process::{Child, ChildStdout, Command, Stdio},
+    io::{Read, Write},
+    net::TcpStream,
     sync::Arc,
     time::Duration,
 };
 
 use rustls::{RootCertStore, crypto::aws_lc_rs};
 use serde_json::Value;
-use support::lines;
-use tempfile::TempDir;
-use tokio::runtime::Runtime;
+use support::{
+    hosting::{QUICK, Server, converse, index, judged, request, run_case},
+    lines,
+};
 use tokio_rustls::TlsConnector;
 use tokio_util::sync::CancellationToken;
-use wsproof_testee::{ClientConfig, Defect, DeflateOffer, Endpoint, Event, connection::drive};
-
-/// A process that is killed with its guard.
-struct Process(Child);
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-/// A server and the folder in which it runs.
-struct Server {
-    process: Process,
-    stdout: BufReader<ChildStdout>,
-    addr: SocketAddr,
-    dir: TempDir,
-    runtime: Runtime,
-}
-
-/// Everything that ends quickly.
-const QUICK: &str = "1.*,2.*,3.*,4.*,5.1,5.2,5.3,6.1.*,6.5.*,7.1.*,7.7.*,10.*,12.1.1,13.7.1";
-
-impl Server {
-    /// Starts `wsproof listen` on a free port, with the report in `out`.
-    fn start(args: &[&str]) -> Self {
-        let dir = tempfile::tempdir().unwrap();
-        let mut all = vec!["listen", "127.0.0.1:0", "--out", "out"];
-        all.extend(args);
-        Self::run(dir, &all, |line| line.strip_prefix("listening on ws://").map(str::to_owned))
-    }
-
-    /// Runs the binary until a line says where it listens.
-    fn run(dir: TempDir, args: &[&str], address: impl Fn(&str) -> Option<String>) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_wsproof"))
-            .args(args)
-            .current_dir(dir.path())
-            .env_remove("WSPROOF_STRICT_EXIT")
-            .env_remove("GITHUB_ACTIONS")
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let mut stdout = BufReader::new(child.stdout.take().unwrap());
-        let mut line = String::new();
-        let addr = loop {
-            line.clear();
-            assert_ne!(stdout.read_line(&mut line).unwrap(), 0, "it ended");
-            if let Some(addr) = address(line.trim_end()) {
-                break addr.parse().unwrap();
-            }
-        };
-        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
-        Self { process: Process(child), stdout, addr, dir, runtime }
-    }
-
-    fn index(&self) -> Value {
-        index(self.dir.path())
-    }
-
-    /// Asks for `target`; what the server says until it closes. `None` if it refuses.
-    fn ask(&self, target: &str) -> Option<String> {
-        let endpoint = Endpoint::client(ClientConfig::new("elsewhere:1", target, [1; 32]));
-        self.runtime.block_on(converse(self.addr, endpoint))
-    }
-
-    /// Runs a case as an echo client, all wishes fulfilled.
-    fn case(&self, n: usize, agent: &str) {
-        self.runtime.block_on(run_case(self.addr, n, agent, None));
-    }
-
-    /// The whole walk of a client. Returns how many cases there were.
-    fn walk(&self, agent: &str, defect: Option<Defect>) -> usize {
-        let count = self.ask("/getCaseCount").unwrap().parse().unwrap();
-        for n in 1..=count {
-            self.runtime.block_on(run_case(self.addr, n, agent, defect));
-        }
-        assert_eq!(self.ask(&format!("/updateReports?agent={agent}")), Some(String::new()));
-        count
-    }
-
-    /// The status of the answer to octets that need not be a request.
-    fn raw(&self, octets: &[u8]) -> String {
-        let mut stream = TcpStream::connect(self.addr).unwrap();
-        stream.write_all(octets).unwrap();
-        let mut answer = Vec::new();
-        let _ = stream.read_to_end(&mut answer);
-        String::from_utf8_lossy(&answer).lines().next().unwrap_or_default().to_owned()
-    }
-
-    /// Waits for the end; returns the exit code and the rest of what was printed.
-    fn end(mut self) -> (Option<i32>, String, TempDir) {
-        let mut rest = String::new();
-        self.stdout.read_to_string(&mut rest).unwrap();
-        (self.process.0.wait().unwrap().code(), rest, self.dir)
-    }
-}
-
-fn index(dir: &Path) -> Value {
-    serde_json::from_str(&std::fs::read_to_string(dir.join("out/index.json")).unwrap()).unwrap()
-}
-
-async fn converse(addr: SocketAddr, mut endpoint: Endpoint) -> Option<String> {
-    let stream = tokio::net::TcpStream::connect(addr).await.unwrap();
-    let mut said = String::new();
-    let mut opened = false;
-    let _ = drive(stream, &mut endpoint, &CancellationToken::new(), |_, _, event| match event {
-        Event::Opened { .. } => opened = true,
-        Event::Message { payload, .. } => said.push_str(&String::from_utf8(payload).unwrap()),
-        _ => {}
-    })
-    .await;
-    opened.then_some(said)
-}
-
-async fn run_case(addr: SocketAddr, n: usize, agent: &str, defect: Option<Defect>) {
-    let mut config = ClientConfig::new("h", format!("/runCase?case={n}&agent={agent}"), [2; 32]);
-    config.deflate = Some(DeflateOffer::default());
-    let mut endpoint = Endpoint::client(config);
-    if let Some(defect) = defect {
-        endpoint = endpoint.with_defect(defect);
-    }
-    converse(addr, endpoint.echo()).await;
-}
-
-/// Cases of an agent in `index.json`, with those that are no plain pass.
-fn judged(index: &Value, agent: &str) -> (usize, Vec<String>) {
-    let cases = index[agent].as_object().unwrap();
-    let good = |word: &Value| word == "OK" || word == "INFORMATIONAL";
-    let bad = cases
-        .iter()
-        .filter(|(_, entry)| !good(&entry["behavior"]) || !good(&entry["behaviorClose"]));
-    (cases.len(), bad.map(|(id, entry)| format!("{id}: {entry}")).collect())
-}
+use wsproof_testee::{ClientConfig, Defect, Endpoint, Event, connection::drive};
 
 #[test]
 fn a_strict_client_passes_and_the_report_is_complete_when_it_is_told_so() {
@@ -196,10 +61,7 @@ fn the_control_protocol_answers() {
         "/updateReports",
     ] {
         assert_eq!(server.ask(refused), None, "{refused}");
-        let request = format!(
-            "GET {refused} HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\nConnection: upgrade\r\n\
-             Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
-        );
+        let request = request(refused);
         assert_eq!(server.raw(request.as_bytes()), "HTTP/1.1 500 Internal Server Error");
     }
     // None of these leaves a trace.
@@ -223,7 +85,7 @@ fn the_control_protocol_answers() {
 
 #[test]
 fn commands_are_obeyed() {
-    let server = Server::start(&["--cases", "1.1.1", "--until-idle", "0.1"]);
+    let server = Server::start(&["--cases", "1.1.1"]);
     let reply = server.runtime.block_on(async {
         let endpoint = Endpoint::client(ClientConfig::new("h", "/", [1; 32]));
         let stream = tokio::net::TcpStream::connect(server.addr).await.unwrap();
@@ -245,7 +107,20 @@ fn commands_are_obeyed() {
         said
     });
     assert_eq!(reply, ["aba", "Some(3001) enough"]);
+    assert_eq!(server.ask("/stopServer"), Some(String::new()));
     // Nobody ran a case, so that there is nothing to judge.
+    assert_eq!(server.end().0, Some(3));
+}
+
+#[test]
+fn a_probe_is_no_client_that_was_there() {
+    let server = Server::start(&["--cases", "1.1.1", "--until-idle", "0.001"]);
+    for _ in 0..10 {
+        assert_eq!(server.raw(b"GET / HTTP/1.1\r\nHost: h\r\n\r\n"), "HTTP/1.1 200 OK");
+        let closed = [request("/").as_bytes(), b"\x88\x80\0\0\0\0"].concat();
+        assert_eq!(server.raw(&closed), "HTTP/1.1 101 Switching Protocols");
+    }
+    assert_eq!(server.ask("/getCaseCount").as_deref(), Some("1"));
     assert_eq!(server.end().0, Some(3));
 }
 
@@ -265,15 +140,11 @@ fn agents_may_come_together_and_cases_may_be_repeated() {
         server.runtime.block_on(walking).unwrap();
     }
     // An agent that vanishes within the opening handshake, or just after it.
-    for end in ["\r\n", ""] {
+    let request = request("/runCase?case=2&agent=b");
+    for (octets, complete) in [(&request[..request.len() - 2], false), (&request, true)] {
         let mut stream = TcpStream::connect(server.addr).unwrap();
-        let request = format!(
-            "GET /runCase?case=2&agent=b HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\n\
-             Connection: upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
-             Sec-WebSocket-Version: 13\r\n{end}"
-        );
-        stream.write_all(request.as_bytes()).unwrap();
-        if !end.is_empty() {
+        stream.write_all(octets.as_bytes()).unwrap();
+        if complete {
             let _ = stream.read(&mut [0]).unwrap();
         }
     }
@@ -344,9 +215,7 @@ fn clients_come_over_tls() {
             "cert": "cert.pem", "key": "key.pem"}}"#
     );
     std::fs::write(dir.path().join("fuzzingserver.json"), spec).unwrap();
-    let server = Server::run(dir, &["wstest", "-m", "fuzzingserver"], |line| {
-        line.starts_with("Ok, will run ").then(|| format!("127.0.0.1:{port}"))
-    });
+    let server = Server::wstest(dir, port, &[]);
     let mut roots = RootCertStore::empty();
     roots.add(made.cert.der().clone()).unwrap();
     let provider = Arc::new(aws_lc_rs::default_provider());
@@ -381,8 +250,7 @@ fn a_signal_ends_it_in_order() {
     let server = Server::start(&["--cases", "1.1.1"]);
     server.case(1, "x");
     assert!(server.ask("/getCaseStatus?case=1&agent=x").is_some());
-    let pid = server.process.0.id().to_string();
-    assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+    server.signal("-TERM");
     let (code, _, dir) = server.end();
     assert_eq!(code, Some(0));
     assert_eq!(judged(&index(dir.path()), "x"), (1, Vec::new()));
@@ -396,8 +264,7 @@ fn an_agent_that_asks_twice_is_one_agent() {
     for _ in 0..2 {
         assert_eq!(server.ask("/updateReports?agent=x"), Some(String::new()));
     }
-    let pid = server.process.0.id().to_string();
-    assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+    server.signal("-TERM");
     // The other one is still missed.
     assert_eq!(server.end().0, Some(3));
 }

@@ -31,16 +31,17 @@ fn killed_after(dir: &Path, url: &str, lines: usize) {
         .spawn()
         .unwrap();
     let results = dir.join("out/results.jsonl");
-    let there = || {
-        let octets = fs::read(&results).unwrap_or_default();
-        octets.iter().filter(|octet| **octet == b'\n').count()
-    };
-    while there() < lines && child.try_wait().unwrap().is_none() {
+    let there = || fs::read(&results).unwrap_or_default();
+    while whole_lines(&there()) < lines && child.try_wait().unwrap().is_none() {
         std::thread::yield_now();
     }
     // On Unix this is SIGKILL: nothing is written after it.
     child.kill().unwrap();
     child.wait().unwrap();
+}
+
+fn whole_lines(octets: &[u8]) -> usize {
+    octets.split(|octet| *octet == b'\n').count() - 1
 }
 
 /// The cases with an attempt in the lines that are whole.
@@ -97,7 +98,7 @@ fn whenever_a_run_is_killed_the_report_has_what_was_judged() {
         let lines = 1 + usize::try_from((seed >> 33) % 90).unwrap();
         killed_after(dir.path(), &server.url(), lines);
         let there = fs::read(dir.path().join("out/results.jsonl")).unwrap();
-        assert!(there.iter().filter(|octet| **octet == b'\n').count() >= lines, "{moment}");
+        assert!(whole_lines(&there) >= lines, "{moment}");
         check(dir.path());
     }
 }

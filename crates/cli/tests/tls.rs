@@ -5,9 +5,7 @@
 mod support;
 
 use std::{
-    io::{BufRead, BufReader},
     path::Path,
-    process::{Child, Command, Stdio},
     sync::{Arc, mpsc},
 };
 
@@ -19,7 +17,7 @@ use rustls::{
     server::WebPkiClientVerifier,
 };
 use socket2::SockRef;
-use support::{Server, echo, lines, serve, test, verdicts, wsproof};
+use support::{Listening, Server, echo, lines, serve, test, verdicts, wsproof};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio_rustls::TlsAcceptor;
@@ -27,31 +25,8 @@ use tokio_util::sync::CancellationToken;
 use wsproof_testee::{Endpoint, Input, Transmit, connection};
 
 /// `wsproof echo` as a process of its own.
-struct Echo {
-    child: Child,
-    url: String,
-}
-
-impl Echo {
-    fn start(args: &[&str]) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_wsproof"))
-            .args(["echo", "127.0.0.1:0"])
-            .args(args)
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut said = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut said).unwrap();
-        let url = said.trim().strip_prefix("listening on ").unwrap().to_owned();
-        Self { child, url }
-    }
-}
-
-impl Drop for Echo {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
+fn built_in(args: &[&str]) -> Listening {
+    Listening::start(Path::new("."), &[&["echo", "127.0.0.1:0"], args].concat())
 }
 
 type Authority = CertifiedIssuer<'static, KeyPair>;
@@ -131,7 +106,7 @@ fn check(dir: &Path, url: &str, more: &[&str], exit: i32, says: &str) {
 #[test]
 fn the_built_in_server_conforms_over_tls() {
     let dir = TempDir::new().unwrap();
-    let server = Echo::start(&["--tls", "self-signed"]);
+    let server = built_in(&["--tls", "self-signed"]);
     assert!(server.url.starts_with("wss://127.0.0.1:"), "{}", server.url);
     for more in [&["--insecure"], &["--jobs=1"]] {
         let (exit, text) = test(dir.path(), &server.url, "1.*,7.1.*,7.9.1", more);
@@ -148,7 +123,7 @@ fn the_built_in_server_conforms_over_tls() {
 #[test]
 fn who_expects_other_than_what_is_spoken_is_told() {
     let dir = TempDir::new().unwrap();
-    let secure = Echo::start(&["--tls", "self-signed"]);
+    let secure = built_in(&["--tls", "self-signed"]);
     let plain = serve(|stream, _| echo(stream));
     let refusing = serve(|stream, _| async move { drop(stream) });
     let url = secure.url.replace("wss://", "ws://");
@@ -165,8 +140,7 @@ fn certificates_of_a_file_are_trusted() {
     std::fs::write(file("signer.pem"), signer.pem()).unwrap();
     std::fs::write(file("stranger.pem"), stranger.pem()).unwrap();
     issue(dir.path(), "server", &signer, "localhost");
-    let server =
-        Echo::start(&["--tls-cert", &file("server.pem"), "--tls-key", &file("server.key")]);
+    let server = built_in(&["--tls-cert", &file("server.pem"), "--tls-key", &file("server.key")]);
     let url = server.url.replace("127.0.0.1", "localhost");
     check(dir.path(), &url, &["--ca", &file("signer.pem")], 0, "conforms");
     check(dir.path(), &url, &["--ca", &file("server.pem")], 0, "conforms");

@@ -127,7 +127,7 @@ impl Connection {
         seed: u64,
         key: String,
     ) -> Self {
-        let masks = role.masks() && !settings.unmasked;
+        let masks = settings.masks.unwrap_or_else(|| role.masks());
         Self {
             index,
             role,

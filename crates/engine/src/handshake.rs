@@ -70,7 +70,7 @@ impl Run {
         connection.opening.request = reader.octets().to_vec();
         let request = match Request::read(reader.octets()) {
             Ok(request) => request,
-            Err(refusal) => return self.decline(id, now, &refusal),
+            Err(declined) => return self.decline(id, now, &declined.refusal()),
         };
         connection.opening.violations.extend_from_slice(&request.violations);
         let offers = request.extensions.as_deref();

@@ -42,8 +42,10 @@ impl Run {
                 }
                 connection.check_size(shared, now, &header);
             }
-            FrameItem::Violation(Deviation { violation: Violation::MaskUnexpected, .. })
-                if shared.settings.accepts_masked => {}
+            FrameItem::Violation(Deviation {
+                violation: Violation::MaskMissing | Violation::MaskUnexpected,
+                ..
+            }) if shared.settings.accepts_any_masking => {}
             FrameItem::Violation(deviation) => {
                 connection.text_ill_formed |= deviation.violation == Violation::TextIllFormed;
                 connection.violation(shared, now, deviation);

@@ -22,31 +22,66 @@ const SINGLE: [&str; 5] =
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Request {
     target: String,
+    origin: Option<Vec<u8>>,
+    version: u8,
     key: Vec<u8>,
     pub(crate) extensions: Option<Vec<u8>>,
     /// What the RFCs mind in it.
     pub(crate) violations: Vec<Violation>,
 }
 
-/// Why an opening request is not taken.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Why a head opens no WebSocket.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Declined {
+    /// It asks for no WebSocket, but for a page.
+    Plain {
+        /// Path and query.
+        target: String,
+    },
+    /// It is no good opening request.
+    Refused(Refusal),
+}
+
+impl Declined {
+    /// What is answered.
+    pub fn refusal(self) -> Refusal {
+        match self {
+            Self::Plain { .. } => Refusal::new(200, "OK")
+                .with_field("Content-Type", "text/plain")
+                .with_body("This port speaks WebSocket (RFC 6455).\n"),
+            Self::Refused(refusal) => refusal,
+        }
+    }
+}
+
+impl From<Refusal> for Declined {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
+}
+
+/// An answer that opens no WebSocket.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {
     status: u16,
     reason: &'static str,
+    /// Header fields, each with its line end.
+    fields: String,
+    body: &'static str,
 }
 
 impl Request {
     /// Reads a complete head.
-    pub fn read(octets: &[u8]) -> Result<Self, Refusal> {
-        let bad = |reason| Err(Refusal::new(400, reason));
+    pub fn read(octets: &[u8]) -> Result<Self, Declined> {
+        let bad = |reason| Err(Refusal::new(400, reason).into());
         let Ok(head) = parse_lax_request(octets) else {
             return bad("no request line of HTTP/1.1");
         };
         if head.method != "GET" {
-            return Err(Refusal::new(405, "the method is not GET"));
+            return Err(Refusal::new(405, "the method is not GET").into());
         }
         if head.version != "1.1" {
-            return Err(Refusal::new(505, "the version is not HTTP/1.1"));
+            return Err(Refusal::new(505, "the version is not HTTP/1.1").into());
         }
         let (target, fragment) = head.target.split_once('#').unwrap_or((&head.target, ""));
         if !fragment.is_empty() {
@@ -62,7 +97,7 @@ impl Request {
         }
         let mut upgrade = head.values("Upgrade").peekable();
         if upgrade.peek().is_none() {
-            return Err(Refusal::new(200, "OK"));
+            return Err(Declined::Plain { target: path_and_query(target).to_owned() });
         }
         if !upgrade.any(|value| has_token(value, "websocket")) {
             return bad("Upgrade does not say websocket");
@@ -91,6 +126,8 @@ impl Request {
         }
         Ok(Self {
             target: path_and_query(target).to_owned(),
+            origin: head.values("Origin").next().map(<[u8]>::to_vec),
+            version,
             key: key.to_vec(),
             extensions: extensions.map(<[u8]>::to_vec),
             violations,
@@ -114,6 +151,16 @@ impl Request {
     pub fn target(&self) -> &str {
         &self.target
     }
+
+    /// The value of `Origin`, if there is one.
+    pub fn origin(&self) -> Option<&[u8]> {
+        self.origin.as_deref()
+    }
+
+    /// The value of `Sec-WebSocket-Version`.
+    pub fn version(&self) -> u8 {
+        self.version
+    }
 }
 
 /// The version, if it is one of those that are spoken.
@@ -124,7 +171,7 @@ fn version(head: &RequestHead) -> Result<u8, Refusal> {
         return Err(Refusal::new(400, "Sec-WebSocket-Version is not a number"));
     };
     let known = VERSIONS.into_iter().find(|version| u32::from(*version) == named);
-    known.ok_or(Refusal::new(400, Refusal::VERSION))
+    known.ok_or_else(|| Refusal::of_version("13,8,0"))
 }
 
 /// Whether a subprotocol is offered more than once (RFC 6455, 4.1, item 10).
@@ -155,13 +202,34 @@ fn path_and_query(target: &str) -> &str {
 }
 
 impl Refusal {
-    const VERSION: &'static str = "Sec-WebSocket-Version is none that is spoken here";
-
-    pub(crate) const fn new(status: u16, reason: &'static str) -> Self {
-        Self { status, reason }
+    /// An answer with a status and the reason in words.
+    pub const fn new(status: u16, reason: &'static str) -> Self {
+        Self { status, reason, fields: String::new(), body: "" }
     }
 
-    /// The status of the answer; 200 if it was no request for a WebSocket at all.
+    /// The answer to a version that is not spoken; it names those that are (RFC 6455, 4.4).
+    pub fn of_version(spoken: &str) -> Self {
+        Self::new(400, "Sec-WebSocket-Version is none that is spoken here")
+            .with_field("Sec-WebSocket-Version", spoken)
+    }
+
+    /// Adds a header field. A value that would be more than one line is left out.
+    #[must_use]
+    pub fn with_field(mut self, name: &str, value: &str) -> Self {
+        if !value.contains(char::is_control) {
+            self.fields.extend([name, ": ", value, "\r\n"]);
+        }
+        self
+    }
+
+    /// Gives the answer a body.
+    #[must_use]
+    pub fn with_body(mut self, body: &'static str) -> Self {
+        self.body = body;
+        self
+    }
+
+    /// The status.
     pub fn status(&self) -> u16 {
         self.status
     }
@@ -173,18 +241,10 @@ impl Refusal {
 
     /// The octets of the answer.
     pub fn encode(&self) -> Vec<u8> {
-        let (fields, body) = if self.status == 200 {
-            let body = "This port speaks WebSocket (RFC 6455).\n";
-            ("Content-Type: text/plain\r\n", body)
-        } else if self.reason == Self::VERSION {
-            ("Sec-WebSocket-Version: 13,8,0\r\n", "")
-        } else {
-            ("", "")
-        };
+        let Self { status, reason, fields, body } = self;
         format!(
-            "HTTP/1.1 {} {}\r\n{fields}Connection: close\r\nContent-Length: {}\r\n\r\n{body}",
-            self.status,
-            self.reason,
+            "HTTP/1.1 {status} {reason}\r\n{fields}Connection: close\r\n\
+             Content-Length: {}\r\n\r\n{body}",
             body.len()
         )
         .into_bytes()
@@ -205,7 +265,10 @@ mod tests {
         let head = format!("{}\n", GOOD.replacen(old, new, 1)).replace('\n', "\r\n");
         let said = match Request::read(head.as_bytes()) {
             Ok(request) => format!("{} {:?}", request.target(), request.violations),
-            Err(refusal) => format!("{} {}", refusal.status(), refusal.reason()),
+            Err(declined) => {
+                let refusal = declined.refusal();
+                format!("{} {}", refusal.status(), refusal.reason())
+            }
         };
         assert!(said.starts_with(expected), "{old:?} as {new:?}: {said}");
     }
@@ -264,8 +327,14 @@ mod tests {
     }
 
     #[test]
+    fn a_field_is_one_line() {
+        let refusal = Refusal::new(303, "see there").with_field("Location", "a\r\nX: y");
+        assert!(!String::from_utf8(refusal.encode()).unwrap().contains("X: y"));
+    }
+
+    #[test]
     fn a_refused_version_names_those_that_are_spoken() {
-        let octets = Refusal::new(400, Refusal::VERSION).encode();
+        let octets = Refusal::of_version("13,8,0").encode();
         assert!(String::from_utf8_lossy(&octets).contains("\r\nSec-WebSocket-Version: 13,8,0\r\n"));
     }
 }

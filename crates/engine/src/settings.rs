@@ -3,13 +3,12 @@
 use serde::{Deserialize, Serialize};
 
 /// How the tester's endpoint behaves. The default is what all verdicts are made for.
-#[expect(clippy::struct_excessive_bools, reason = "each is an option of its own")]
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default)]
 pub struct Settings {
-    /// Masked frames of a server are no violation.
-    pub accepts_masked: bool,
+    /// Whether the peer masks its frames does not matter.
+    pub accepts_any_masking: bool,
     /// A close frame is answered with the code and the reason that came with it, not with 1000.
     pub echoes_close: bool,
     /// A violation ends TCP at once; there is no closing handshake.
@@ -20,6 +19,6 @@ pub struct Settings {
     pub max_frame: u64,
     /// A message with larger frames in sum is refused with 1009; 0 for any size.
     pub max_message: u64,
-    /// A client's frames are not masked.
-    pub unmasked: bool,
+    /// Frames are masked, or not; `None` is as the role asks.
+    pub masks: Option<bool>,
 }

@@ -16,30 +16,39 @@ use wsproof_engine::{
 };
 use wsproof_proto::Role;
 
-use crate::{File, Results, contract::Attempt, names::Names};
+use crate::{File, Record, Results, collected, contract::Attempt, names::Names};
 use traffic::TrafficStats;
 
 /// Renders the files. `cases` is the catalogue, in which the positions of classic cases are
 /// counted.
 pub fn files(results: &Results, cases: &[Case]) -> Vec<File> {
+    collected(|take| each(results, cases, |_, _| true, take))
+}
+
+/// Renders the files one by one, and the index last: what it names is there by then. Of the files
+/// of cases only those are made that are `wanted`, by name and record.
+pub fn each<E>(
+    results: &Results,
+    cases: &[Case],
+    mut wanted: impl FnMut(&str, &Record) -> bool,
+    mut take: impl FnMut(File) -> Result<(), E>,
+) -> Result<(), E> {
     let names = Names::new(results);
     let mut index: BTreeMap<&str, BTreeMap<&str, IndexEntry>> = BTreeMap::new();
-    let mut files = Vec::new();
     let selected = results.run().map_or(&[][..], |run| &run.cases);
     for peer in results.peers() {
         for (id, record) in results.records(&peer.peer) {
             let Some(attempt) = record.final_attempt() else { continue };
             let name = names.file(&peer.peer, id, "json");
-            let entry = IndexEntry::new(attempt, name.clone());
+            if wanted(&name, record) {
+                let contents = json::render(&Detail::new(attempt, cases, selected));
+                take(File { name: name.clone(), contents })?;
+            }
+            let entry = IndexEntry::new(attempt, name);
             index.entry(&peer.peer).or_default().insert(id.as_str(), entry);
-            files.push(File {
-                name,
-                contents: json::render(&Detail::new(attempt, cases, selected)),
-            });
         }
     }
-    files.insert(0, File { name: "index.json".to_owned(), contents: json::render(&index) });
-    files
+    take(File { name: "index.json".to_owned(), contents: json::render(&index) })
 }
 
 /// A case in `index.json`. The fields are in the order of their names.

@@ -81,6 +81,8 @@ pub enum PartBy {
     Hash,
     /// In turn, so that parts are of one size.
     Slice,
+    /// By what cases take, so that parts end at about the same time.
+    Weighted,
 }
 
 /// The two judgements over an outcome.

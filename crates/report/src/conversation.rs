@@ -2,14 +2,15 @@
 //!
 //! Lines fit into 80 columns. Reads and writes are shown where no frame says the same.
 
-use wsproof_engine::{Accept, Case, Entry, Outcome, What};
-use wsproof_proto::{FrameHeader, Opcode, Role};
+use wsproof_engine::{Accept, Case, Entry, Outcome, Timer, What};
+use wsproof_proto::{FrameHeader, Role};
 
 use crate::{
-    JudgeKind, account,
+    JudgeKind, Line, Results, account,
+    causes::{self, Cause, Rule},
     contract::Attempt,
     log::{self, Lane, LogRow, millis},
-    summary::{COLUMNS, Mark, Span, wrap},
+    summary::{COLUMNS, Mark, Span, sides, wrap},
     words::{judge_name, other, visible, visible_octets},
 };
 
@@ -26,20 +27,28 @@ const MAX_LINES: usize = 40;
 pub fn render(case: Option<&Case>, attempt: &Attempt, judge: JudgeKind) -> Vec<Span> {
     let mut out = Out(Vec::new());
     out.add(Mark::Muted, format!("{:>9}  {:SHIFT$}peer\n", "ms", "tester"));
-    log_rows(&mut out, case, attempt, judge);
+    let found = case.and_then(|case| cause(case, attempt, judge));
+    log_rows(&mut out, attempt, marked(case, attempt, judge, found.as_ref()));
     out.add(Mark::Plain, "\n");
-    if let Some(case) = case {
+    if let Some(found) = &found {
+        let Rule { rfc, section, .. } = found.rule;
+        let rule = format!("{} (RFC {rfc}, {section})", visible(&found.sentence));
+        out.paragraph(Mark::Fail, "cause     ", &rule);
+        for (name, side) in sides(found) {
+            out.paragraph(Mark::Muted, &format!("{name:<10}"), &side);
+        }
+        let place = found.place.map(|place| place.words()).filter(|place| !place.is_empty());
+        out.block("at", place.into_iter());
+    } else if let Some(case) = case {
         let expected = account::expected(case).into_iter().map(|(name, events)| {
             let lead = if name == "Accepted" { String::new() } else { format!("{name}: ") };
             format!("{lead}{}", events.join(", then "))
         });
         out.block("expected", expected.chain(account::close_expected(case)));
     }
-    let observed = account::observed(&attempt.outcome);
-    out.block(
-        "observed",
-        observed.into_iter().chain(account::close_observed(&attempt.outcome.closing)),
-    );
+    let outcome = &attempt.outcome;
+    let closing = account::close_observed(&outcome.closing);
+    out.block("observed", account::observed(outcome).into_iter().chain(closing));
     for kind in [judge, other(judge)] {
         let judgement = attempt.judgement(kind);
         let mark = if judgement.deviates() { Mark::Fail } else { Mark::Pass };
@@ -182,10 +191,9 @@ struct Seen {
     owed: u64,
 }
 
-fn log_rows(out: &mut Out, case: Option<&Case>, attempt: &Attempt, judge: JudgeKind) {
+fn log_rows(out: &mut Out, attempt: &Attempt, marked: Option<usize>) {
     let outcome = &attempt.outcome;
     let entries = &outcome.transcript.entries;
-    let marked = marked(case, attempt, judge);
     let mut seen = vec![Seen::default(); outcome.openings.len().max(1)];
     for (index, entry) in entries.iter().enumerate() {
         let Some(seen) = seen.get_mut(entry.connection) else { continue };
@@ -300,7 +308,7 @@ fn texts(row: LogRow, connection: Option<usize>, bad: &[u64]) -> Vec<(Mark, Stri
     let mut at = 0;
     let mut pieces = Vec::new();
     for piece in &row.octets {
-        let octets = piece.octets.iter().map(|octet| {
+        let octets = piece.wire.iter().map(|octet| {
             let is_bad = bad.contains(&at);
             at += 1;
             if is_bad { format!("[{octet:02X}]") } else { format!("{octet:02X}") }
@@ -349,55 +357,37 @@ fn head(octets: &[u8]) -> Vec<(Mark, String)> {
     lines
 }
 
-/// The entry at which the attempt leaves what is accepted, if it deviates: an illegal frame, an
-/// event that nobody expects, a close frame, or the end of a wait for what did not come.
-fn marked(case: Option<&Case>, attempt: &Attempt, judge: JudgeKind) -> Option<usize> {
-    let judgement = attempt.judgement(judge);
-    if !judgement.deviates() {
+/// The entry that decides, if the attempt deviates: what its cause says, else where the tester's
+/// patience ended, else where TCP did.
+fn marked(
+    case: Option<&Case>,
+    attempt: &Attempt,
+    judge: JudgeKind,
+    found: Option<&Cause>,
+) -> Option<usize> {
+    if !attempt.judgement(judge).deviates() {
         return None;
     }
-    let outcome = &attempt.outcome;
-    let entries = &outcome.transcript.entries;
-    let first = |is: &dyn Fn(&What) -> bool| entries.iter().position(|entry| is(&entry.what));
-    let last = |is: &dyn Fn(&What) -> bool| entries.iter().rposition(|entry| is(&entry.what));
-    let of_opening = outcome.openings.iter().any(|opening| !opening.violations.is_empty());
-    if outcome.opened_at.is_none() || of_opening {
-        return first(&|what| matches!(what, What::Read { .. })).or_else(|| ended(&last));
-    }
-    // The row of the violation says so itself.
-    if !outcome.deviations.is_empty() {
-        return None;
-    }
-    if judgement.behavior == wsproof_engine::Behavior::Failed {
-        if let Some(at) = case.and_then(|case| unexpected(case, outcome)) {
-            return entries.iter().rposition(|entry| {
-                entry.at <= at && matches!(entry.what, What::FrameReceived { .. })
-            });
-        }
-        return ended(&last);
-    }
-    let close = |what: &What| matches!(what, What::FrameReceived { header, .. } if header.opcode == Opcode::Close);
-    first(&close).or_else(|| ended(&last))
-}
-
-/// Where the tester's patience ended, else where TCP did.
-fn ended(last: &dyn Fn(&dyn Fn(&What) -> bool) -> Option<usize>) -> Option<usize> {
+    let entries = &attempt.outcome.transcript.entries;
+    let deciding = found.and_then(|found| found.deciding);
     let limit = |what: &What| match what {
-        What::TimerExpired { timer, .. } => *timer != wsproof_engine::Timer::Wait,
+        What::TimerExpired { timer, .. } => *timer != Timer::Wait,
         _ => false,
     };
-    last(&limit).or_else(|| last(&|what| matches!(what, What::TcpEnded { .. })))
+    let is_class = case.is_some_and(|case| matches!(case.accept, Accept::Class(_)));
+    let first = |is: &dyn Fn(&What) -> bool| entries.iter().position(|entry| is(&entry.what));
+    let answer = || first(&|what| matches!(what, What::Read { .. }));
+    let refused = attempt.outcome.opened_at.is_none() || is_class;
+    deciding
+        .or_else(|| answer().filter(|_| refused))
+        .or_else(|| first(&limit))
+        .or_else(|| first(&|what| matches!(what, What::TcpEnded { .. })))
 }
 
-/// When the first event came that fits no accepted list, of those lists that fit longest.
-fn unexpected(case: &Case, outcome: &Outcome) -> Option<std::time::Duration> {
-    let Accept::Events(lists) = &case.accept else {
-        return outcome.events.first().map(|event| event.at);
-    };
-    let references = case.references();
-    let fits = lists.iter().map(|list| {
-        let pairs = list.events.iter().zip(&outcome.events);
-        pairs.take_while(|(wanted, event)| event.what.is(wanted, &references)).count()
-    });
-    outcome.events.get(fits.max().unwrap_or_default()).map(|event| event.at)
+/// Why the attempt deviates, found as for the report.
+fn cause(case: &Case, attempt: &Attempt, judge: JudgeKind) -> Option<Cause> {
+    let mut results = Results::default();
+    results.push(Line::Attempt(Box::new(attempt.clone())));
+    let cases = std::slice::from_ref(case);
+    causes::causes(&results, &attempt.peer, judge, cases).into_iter().next()
 }

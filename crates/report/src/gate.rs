@@ -137,6 +137,11 @@ impl<'a> Gate<'a> {
         gate
     }
 
+    /// Whether the run is compared with a baseline.
+    pub fn has_baseline(&self) -> bool {
+        self.question.baseline.is_some()
+    }
+
     /// What is not as expected, peer by peer.
     pub fn findings(&self) -> &[Finding] {
         &self.findings
@@ -192,6 +197,12 @@ impl<'a> Gate<'a> {
     /// A case with its title.
     pub(crate) fn name(&self, case: &CaseId) -> String {
         format!("{case} {}", self.title(case)).trim_end().to_owned()
+    }
+
+    /// The RFC and the section that a case is about first.
+    pub(crate) fn rule(&self, case: &CaseId) -> Option<(u16, &'a str)> {
+        let case = self.question.cases.iter().find(|known| known.id == *case)?;
+        case.cites.first().map(|cite| (cite.spec.number(), cite.section))
     }
 
     pub(crate) fn title(&self, case: &CaseId) -> &'a str {

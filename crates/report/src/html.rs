@@ -1,52 +1,105 @@
-//! Pages for people: an index and a page per case and peer.
+//! Pages for people: the report and a page per case and peer.
 //!
-//! Every page stands alone: no script, no network, light and dark. All that comes from a peer is
-//! escaped and shown as text.
+//! The report says what deviates and why in plain HTML; its script only filters, folds and leads
+//! to places. No page asks a network for anything. All that comes from a peer is escaped and shown
+//! as text.
 
+mod aside;
+mod card;
 mod case;
+mod charts;
 mod closing;
+mod data;
 mod index;
 mod matrix;
 mod opening;
-mod peer;
 mod stats;
+mod talk;
+mod verdict;
+
+use std::collections::HashMap;
 
 use askama::Template;
-use wsproof_engine::{Case, Citation};
+use wsproof_engine::{Case, CaseId, Citation};
 use wsproof_proto::Violation;
 
-use crate::{File, JudgeKind, Results, names::Names};
+use crate::{File, Gate, JudgeKind, Record, Results, collected, names::Names};
+
+/// How all pages look, for others of their family.
+pub const STYLE: &str = include_str!("../templates/style.css");
 
 /// Gives the title of a section (`6`) or a subsection (`6.4`) of the catalogue.
 pub type Titles = fn(&str) -> Option<&'static str>;
 
 /// Renders the pages. `cases` is the catalogue, `judge` the judgement that is shown first.
 pub fn files(results: &Results, cases: &[Case], judge: JudgeKind, titles: Titles) -> Vec<File> {
+    collected(|take| each(results, cases, judge, titles, |_, _| true, take))
+}
+
+/// Renders the pages one by one, and the index last: what it names is there by then. Of the pages
+/// of cases only those are made that are `wanted`, by name and record.
+pub fn each<E>(
+    results: &Results,
+    cases: &[Case],
+    judge: JudgeKind,
+    titles: Titles,
+    mut wanted: impl FnMut(&str, &Record) -> bool,
+    mut take: impl FnMut(File) -> Result<(), E>,
+) -> Result<(), E> {
     let names = Names::new(results);
-    let view = View { results, cases, judge, titles, names: &names };
-    let mut files = vec![page("index.html".to_owned(), &index::Index::new(&view))];
+    let view = View::new(results, cases, judge, titles, &names, None);
     for peer in results.peers() {
         for (id, record) in results.records(&peer.peer) {
-            if let Some(case) = case::CasePage::new(&view, peer, id, record) {
-                files.push(page(names.file(&peer.peer, id, "html"), &case));
+            let name = names.file(&peer.peer, id, "html");
+            if wanted(&name, record)
+                && let Some(case) = case::CasePage::new(&view, peer, id, record)
+            {
+                take(page(name, &case))?;
             }
         }
     }
-    files
+    take(page("index.html".to_owned(), &index::Index::new(&view)))
+}
+
+/// Renders `index.html` alone, with what a comparison with a baseline came to if there was one.
+pub fn index(
+    results: &Results,
+    cases: &[Case],
+    judge: JudgeKind,
+    titles: Titles,
+    gate: Option<&Gate<'_>>,
+) -> File {
+    let names = Names::new(results);
+    let view = View::new(results, cases, judge, titles, &names, gate);
+    page("index.html".to_owned(), &index::Index::new(&view))
 }
 
 /// What all pages are made from.
 struct View<'a> {
     results: &'a Results,
     cases: &'a [Case],
+    by_id: HashMap<&'a CaseId, &'a Case>,
     judge: JudgeKind,
     titles: Titles,
     names: &'a Names<'a>,
+    gate: Option<&'a Gate<'a>>,
 }
 
-impl View<'_> {
-    fn case(&self, id: &wsproof_engine::CaseId) -> Option<&Case> {
-        self.cases.iter().find(|case| case.id == *id)
+impl<'a> View<'a> {
+    fn new(
+        results: &'a Results,
+        cases: &'a [Case],
+        judge: JudgeKind,
+        titles: Titles,
+        names: &'a Names<'a>,
+        gate: Option<&'a Gate<'a>>,
+    ) -> Self {
+        let by_id = cases.iter().map(|case| (&case.id, case)).collect();
+        Self { results, cases, by_id, judge, titles, names, gate }
+    }
+
+    fn case(&self, id: &CaseId) -> Option<&'a Case> {
+        self.by_id.get(id).copied()
     }
 }
 
@@ -120,14 +173,6 @@ fn linked(text: &str) -> Vec<Piece> {
     pieces.push(Piece { text: plain, url: String::new() });
     pieces.retain(|piece| !piece.text.is_empty());
     pieces
-}
-
-/// The name of the place where the index tells what a case is.
-fn anchor(id: &wsproof_engine::CaseId) -> String {
-    // Ids from a stored file may hold anything.
-    let plain = |c: char| if c.is_ascii_alphanumeric() || c == '.' { c } else { '_' };
-    let id: String = id.as_str().chars().map(plain).collect();
-    format!("case-{id}")
 }
 
 fn page(name: String, template: &impl Template) -> File {

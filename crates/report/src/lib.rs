@@ -7,6 +7,7 @@
 mod account;
 pub mod badge;
 pub mod baseline;
+pub mod causes;
 pub mod classic;
 pub mod contract;
 pub mod conversation;
@@ -28,6 +29,8 @@ pub mod summary;
 pub mod tap;
 mod words;
 
+use std::convert::Infallible;
+
 pub use baseline::Baseline;
 pub use contract::{JudgeKind, Line};
 pub use gate::Gate;
@@ -41,4 +44,17 @@ pub struct File {
     pub name: String,
     /// What is in it.
     pub contents: Vec<u8>,
+}
+
+/// All files at once, the index first.
+fn collected(
+    each: impl FnOnce(&mut dyn FnMut(File) -> Result<(), Infallible>) -> Result<(), Infallible>,
+) -> Vec<File> {
+    let mut files = Vec::new();
+    let Ok(()) = each(&mut |file| {
+        files.push(file);
+        Ok(())
+    });
+    files.rotate_right(1);
+    files
 }

@@ -38,7 +38,7 @@ pub(crate) enum Lane {
 
 /// Octets that belong together, as they were on the wire.
 pub(crate) struct Octets {
-    pub(crate) octets: Vec<u8>,
+    pub(crate) wire: Vec<u8>,
     /// Whether they are of lesser interest.
     pub(crate) quiet: bool,
     /// Whether there were more.
@@ -75,7 +75,7 @@ impl LogRow {
 impl Octets {
     pub(crate) fn hex(&self) -> String {
         let more = if self.more { " .." } else { "" };
-        format!("{}{more}", spaced_hex(&self.octets))
+        format!("{}{more}", spaced_hex(&self.wire))
     }
 }
 
@@ -225,7 +225,7 @@ fn both(text: &str) -> LogRow {
 }
 
 fn octets(lane: Lane, words: String, len: usize, head: &[u8]) -> LogRow {
-    let octets = vec![Octets { octets: head.to_vec(), quiet: true, more: len > head.len() }];
+    let octets = vec![Octets { wire: head.to_vec(), quiet: true, more: len > head.len() }];
     LogRow { words, octets, ..side(lane, String::new()) }
 }
 
@@ -251,7 +251,7 @@ fn frame(lane: Lane, header: &FrameHeader, head: &[u8]) -> LogRow {
         wire[1] |= 0x80;
         mask::apply(key, 0, &mut masked);
     }
-    let piece = |octets: Vec<u8>, quiet| Octets { octets, quiet, more: false };
+    let piece = |wire: Vec<u8>, quiet| Octets { wire, quiet, more: false };
     let mut octets = vec![piece(wire, false)];
     octets.extend(header.mask.map(|key| piece(key.to_vec(), true)));
     let more = header.length > head.len() as u64;

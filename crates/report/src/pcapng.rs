@@ -9,7 +9,7 @@ mod blocks;
 mod recall;
 mod stream;
 
-use std::time::Duration;
+use std::{fmt::Write, time::Duration};
 
 use jiff::Timestamp;
 use wsproof_engine::{Case, TcpEnd, What};
@@ -61,12 +61,11 @@ pub fn files<'a>(results: &'a Results, cases: &'a [Case]) -> impl Iterator<Item 
 /// The capture of an attempt. With the case more of the payloads can be computed.
 pub fn capture(attempt: &Attempt, case: Option<&Case>, info: &PeerInfo) -> Vec<u8> {
     let outcome = &attempt.outcome;
-    let began: i128 =
-        attempt.started.parse::<Timestamp>().map_or(0, |started| started.as_nanosecond());
+    let began: i128 = attempt.started.parse::<Timestamp>().map_or(0, Timestamp::as_nanosecond);
     let mut comment = format!("case {} with {}", attempt.case, visible(&attempt.peer));
     for (judge, judgement) in [("RFC", &attempt.rfc), ("classic", &attempt.classic)] {
         let (behavior, close) = (judgement.behavior.name(), judgement.close.name());
-        comment += &format!("; {judge}: {behavior}, closing {close}");
+        let _ = write!(comment, "; {judge}: {behavior}, closing {close}");
     }
     let mut capture = Capture::new(&comment, began);
     let connections = outcome.transcript.entries.iter().map(|entry| entry.connection).max();
@@ -141,7 +140,8 @@ impl Wire {
             Role::Server => (By::Peer, By::Tester),
         };
         let mut send = |wire: &mut Self, by, flags, packet: &Packet, comment| {
-            wire.send(capture, at, by, flags, packet, comment);
+            let comment: Option<String> = comment;
+            wire.send(capture, at, by, flags, packet, comment.as_deref());
         };
         let none = Packet::default();
         match what {
@@ -213,7 +213,7 @@ impl Wire {
         by: By,
         flags: u8,
         packet: &Packet,
-        comment: Option<String>,
+        comment: Option<&str>,
     ) {
         let [tester, peer] = self.ports;
         let (from, to, mine, theirs) = match by {
@@ -222,7 +222,7 @@ impl Wire {
         };
         let ack = if flags & ACK == 0 { 0 } else { theirs.seq() };
         let segment = blocks::Segment { from, to, seq: mine.seq(), ack, flags };
-        capture.segment(at, &segment, &packet.octets, packet.len, comment.as_deref());
+        capture.segment(at, &segment, &packet.octets, packet.len, comment);
         if flags & SYN != 0 {
             self.side(by).syn = true;
         }

@@ -5,9 +5,9 @@
 
 use std::collections::BTreeMap;
 
-use wsproof_engine::{CaseId, Opening};
+use wsproof_engine::Opening;
 
-use crate::{Results, contract::Attempt, words::visible_octets};
+use crate::{Results, words::visible_octets};
 
 /// The refused opening handshakes of a peer.
 pub(crate) struct Refusals<'a> {
@@ -19,8 +19,6 @@ pub(crate) struct Refusals<'a> {
 
 /// A refused opening handshake; some cases ask for just that.
 pub(crate) struct Refusal<'a> {
-    pub(crate) case: &'a CaseId,
-    pub(crate) attempt: &'a Attempt,
     pub(crate) opening: &'a Opening,
 }
 
@@ -28,14 +26,14 @@ impl<'a> Refusals<'a> {
     pub(crate) fn of(results: &'a Results, peer: &str) -> Self {
         let mut by_status: BTreeMap<u16, Vec<_>> = BTreeMap::new();
         let mut total = 0;
-        for (id, record) in results.records(peer) {
+        for (_, record) in results.records(peer) {
             let Some(attempt) = record.final_attempt() else { continue };
             total += 1;
             if attempt.outcome.opened_at.is_none()
                 && let Some(opening) = attempt.outcome.openings.first()
                 && let Some(status) = refused(opening)
             {
-                by_status.entry(status).or_default().push(Refusal { case: id, attempt, opening });
+                by_status.entry(status).or_default().push(Refusal { opening });
             }
         }
         Self { by_status, total }

@@ -8,8 +8,9 @@ use wsproof_engine::{CaseId, Judgement};
 use crate::{
     Counts, Gate, JudgeKind, Record, Results,
     baseline::UNEXPLAINED,
+    causes::Cause,
     contract::Confirmation,
-    gate::{FindingKind, Standing},
+    gate::{FindingKind, Question, Standing},
     refusals::{Refusals, hint, status_line},
     replay,
     words::{
@@ -97,7 +98,7 @@ pub fn spans(gate: &Gate<'_>, ending: Option<Ending<'_>>) -> Vec<Span> {
         peer_summary(&mut out, gate, &peer.peer);
     }
     for note in results.notes().iter().filter(|note| note.peer.is_none()) {
-        out.paragraph(Mark::Warn, "note      ", &visible(&note.text));
+        out.note(&note.text);
     }
     if let Some(ending) = ending {
         end(&mut out, gate, ending);
@@ -110,6 +111,14 @@ struct Out(Vec<Span>);
 impl Out {
     fn add(&mut self, mark: Mark, text: impl Into<String>) {
         self.0.push(Span { mark, text: text.into() });
+    }
+
+    /// A note; what it quotes stands on lines of its own.
+    fn note(&mut self, text: &str) {
+        for (index, line) in text.lines().enumerate() {
+            let lead = if index == 0 { "note      " } else { "            " };
+            self.paragraph(Mark::Warn, lead, &visible(line));
+        }
     }
 
     /// A lead and text that is wrapped beside it.
@@ -189,7 +198,7 @@ fn peer_summary(out: &mut Out, gate: &Gate<'_>, peer: &str) {
         out.paragraph(Mark::Muted, "quiet     ", &text);
     }
     for note in results.notes().iter().filter(|note| note.peer.as_deref() == Some(peer)) {
-        out.paragraph(Mark::Warn, "note      ", &visible(&note.text));
+        out.note(&note.text);
     }
 }
 
@@ -211,21 +220,64 @@ fn answers(out: &mut Out, refusals: &Refusals<'_>) {
 }
 
 /// Cases that fail in the same way.
-struct Cause {
+struct Entry {
     known: bool,
     cases: Vec<CaseId>,
-    reason: String,
+    sentence: String,
     tags: Vec<String>,
+    /// What should have come, and what came: octets where they decide, else words.
+    sides: Vec<(&'static str, String)>,
     /// What the baseline says about it, if a person wrote that.
     why: Vec<String>,
 }
 
-/// What fails, what is new first. Cases with the same reason are one cause.
+/// What fails, what is new first.
 fn causes(out: &mut Out, gate: &Gate<'_>, peer: &str) {
-    let mut causes: Vec<Cause> = Vec::new();
+    let mut entries = entries(gate, peer);
+    if entries.is_empty() {
+        return;
+    }
+    entries.sort_by_key(|entry| entry.known);
+    out.add(Mark::Plain, "\n");
+    let ids = entries.iter().take(MAX_CAUSES).map(|entry| entry.cases[0].as_str().chars().count());
+    let width = ids.max().unwrap_or_default().min(16);
+    for entry in entries.iter().take(MAX_CAUSES) {
+        let lead = format!("  FAIL {:width$}  ", visible(entry.cases[0].as_str()));
+        let indent = " ".repeat(lead.chars().count());
+        let room = COLUMNS.saturating_sub(lead.chars().count()).max(8);
+        out.paragraph(Mark::Fail, &lead, &entry.sentence);
+        for (name, side) in &entry.sides {
+            let text = cut(side, room - SIDE);
+            out.add(Mark::Muted, format!("{indent}{name:SIDE$}"));
+            out.add(Mark::Plain, format!("{text}\n"));
+        }
+        let tags = [&entry.tags[..], &also(&entry.cases[1..])].concat();
+        if !tags.is_empty() {
+            out.add(Mark::Muted, format!("{indent}{}\n", cut(&tags.join("  "), room)));
+        }
+        for why in &entry.why {
+            out.paragraph(Mark::Muted, &indent, why);
+        }
+    }
+    if let Some(rest) = entries.get(MAX_CAUSES..).filter(|rest| !rest.is_empty()) {
+        let more = number(rest.len(), "more cause");
+        let of = number(rest.iter().map(|entry| entry.cases.len()).sum(), "case");
+        out.add(Mark::Fail, format!("  and {more} ({of}): see the report\n"));
+    }
+    out.add(Mark::Plain, "\n");
+}
+
+/// Room for `expected` and `got`.
+const SIDE: usize = 9;
+
+/// Every case that fails or is not as expected, those together that have the same cause.
+fn entries(gate: &Gate<'_>, peer: &str) -> Vec<Entry> {
+    let Question { results, judge, cases, .. } = gate.question;
+    let causes = crate::causes::causes(results, peer, judge, cases);
+    let mut entries: Vec<(Option<usize>, Entry)> = Vec::new();
     for (id, standing) in gate.cases_of(peer) {
-        let Some(attempt) = gate.question.results.final_attempt(peer, &id) else { continue };
-        let judgement = attempt.judgement(gate.question.judge);
+        let Some(attempt) = results.final_attempt(peer, &id) else { continue };
+        let judgement = attempt.judgement(judge);
         let found = match standing {
             Standing::Found(finding) => {
                 finding.kind.is_failure() || finding.kind == FindingKind::Changed
@@ -236,55 +288,56 @@ fn causes(out: &mut Out, gate: &Gate<'_>, peer: &str) {
             continue;
         }
         let known = matches!(standing, Standing::Known(_));
+        let index = causes.iter().position(|cause| cause.ids.contains(&id));
+        let cause = index.map(|index| &causes[index]);
+        let sentence = match cause {
+            Some(cause) => visible(&cause.sentence),
+            None => visible(&reason(judgement)),
+        };
         // A reason that says nothing leaves the title.
-        let said = visible(&reason(judgement));
-        let reason = if said.is_empty() { visible(gate.title(&id)) } else { said };
-        let same = |cause: &&mut Cause| cause.known == known && cause.reason == reason;
-        if let Some(cause) = causes.iter_mut().find(same) {
-            cause.cases.push(id);
+        let sentence = if sentence.is_empty() { visible(gate.title(&id)) } else { sentence };
+        let same = |(of, entry): &&mut (Option<usize>, Entry)| {
+            *of == index && entry.known == known && (of.is_some() || entry.sentence == sentence)
+        };
+        if let Some((_, entry)) = entries.iter_mut().find(same) {
+            // The case that shows it best stands first.
+            if cause.is_some_and(|cause| cause.shown == id) {
+                entry.cases.insert(0, id);
+            } else {
+                entry.cases.push(id);
+            }
             continue;
         }
-        let tags = tags(gate, &id, standing, judgement, &reason);
+        let rule = match cause {
+            Some(cause) => Some((cause.rule.rfc, cause.rule.section)),
+            None => gate.rule(&id),
+        };
+        let tags = tags(gate, standing, judgement, rule.filter(|_| !sentence.contains("RFC")));
         let why = match standing {
             Standing::Known(why) if !why.starts_with(UNEXPLAINED) => vec![visible(why)],
             _ => Vec::new(),
         };
-        causes.push(Cause { known, cases: vec![id], reason, tags, why });
+        let sides = cause.map(sides).unwrap_or_default();
+        entries.push((index, Entry { known, cases: vec![id], sentence, tags, sides, why }));
     }
-    if causes.is_empty() {
-        return;
-    }
-    causes.sort_by_key(|cause| cause.known);
-    out.add(Mark::Plain, "\n");
-    let ids = causes.iter().take(MAX_CAUSES).map(|cause| cause.cases[0].as_str().chars().count());
-    let width = ids.max().unwrap_or_default().min(16);
-    for cause in causes.iter().take(MAX_CAUSES) {
-        let lead = format!("  FAIL {:width$}  ", visible(cause.cases[0].as_str()));
-        let indent = " ".repeat(lead.chars().count());
-        let room = COLUMNS.saturating_sub(lead.chars().count()).max(8);
-        out.add(Mark::Fail, lead);
-        out.add(Mark::Plain, format!("{}\n", cut(&cause.reason, room)));
-        // What was expected and what came, octet by octet, belongs here.
-        let tags = [&cause.tags[..], &also(&cause.cases[1..]), &cause.why].concat();
-        if !tags.is_empty() {
-            out.add(Mark::Muted, format!("{indent}{}\n", cut(&tags.join("  "), room)));
-        }
-    }
-    if let Some(rest) = causes.get(MAX_CAUSES..).filter(|rest| !rest.is_empty()) {
-        let more = number(rest.len(), "more cause");
-        let of = number(rest.iter().map(|cause| cause.cases.len()).sum(), "case");
-        out.add(Mark::Fail, format!("  and {more} ({of}): see the report\n"));
-    }
-    out.add(Mark::Plain, "\n");
+    entries.into_iter().map(|(_, entry)| entry).collect()
+}
+
+pub(crate) fn sides(cause: &Cause) -> Vec<(&'static str, String)> {
+    [("expected", &cause.expected), ("got", &cause.got)]
+        .into_iter()
+        .map(|(name, side)| (name, [side.hex(), visible(&side.words)].join("  ")))
+        .map(|(name, text)| (name, text.trim().to_owned()))
+        .filter(|(_, text)| !text.is_empty())
+        .collect()
 }
 
 /// What is to be known about a failure at a glance: its place in the baseline, and the rule.
 fn tags(
     gate: &Gate<'_>,
-    id: &CaseId,
     standing: Standing<'_>,
     judgement: &Judgement,
-    reason: &str,
+    rule: Option<(u16, &str)>,
 ) -> Vec<String> {
     let mut tags = Vec::new();
     match standing {
@@ -295,10 +348,8 @@ fn tags(
     if !judgement.deviates() {
         tags.push(verdict(judgement).to_owned());
     }
-    let case = gate.question.cases.iter().find(|case| case.id == *id);
-    if let Some(cite) = case.and_then(|case| case.cites.first()).filter(|_| !reason.contains("RFC"))
-    {
-        tags.push(format!("RFC {}, {}", cite.spec.number(), cite.section));
+    if let Some((rfc, section)) = rule {
+        tags.push(format!("RFC {rfc}, {section}"));
     }
     tags
 }

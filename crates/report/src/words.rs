@@ -183,6 +183,11 @@ pub(crate) fn visible(text: &str) -> String {
     out
 }
 
+/// Like [`visible`], line by line: the tester's own notes may have several.
+pub(crate) fn visible_lines(text: &str) -> String {
+    text.lines().map(visible).collect::<Vec<_>>().join("\n")
+}
+
 /// A stored date, RFC 3339 in UTC, as people write it; anything else as it is.
 pub(crate) fn utc(date: &str) -> String {
     let date = visible(date);

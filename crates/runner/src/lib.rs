@@ -8,13 +8,15 @@ mod dial;
 mod drive;
 mod event;
 mod listen;
+mod program;
 mod schedule;
 mod server;
 mod tls;
 
 pub use dial::Address;
 pub use event::{Attempt, Confirmation, Event, Settled};
-pub use listen::{Exclusion, ListenOptions, Visit, listen};
+pub use listen::{Admission, Exclusion, ListenOptions, Visit, listen};
+pub use program::{Ended, Program};
 pub use schedule::{Options, Peer, run_peer};
-pub use server::{Readiness, ServerCommand, ServerDied, ServerError};
-pub use tls::{Identity, Tls, TlsError, TlsOptions, Trust};
+pub use server::{Readiness, ServerCommand, ServerError};
+pub use tls::{Identity, Tls, TlsError, TlsOptions, Trust, explain as explain_tls};

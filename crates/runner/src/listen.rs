@@ -3,6 +3,7 @@
 //! A client opens one WebSocket for each thing that it wants and says in path and query what that
 //! is. What happens is told as a [`Visit`]; nothing here renders, prints or writes files.
 
+mod admission;
 mod ask;
 mod board;
 mod command;
@@ -34,6 +35,7 @@ use crate::{
     drive::{Accepted, drive_accepted},
     schedule::case_seed,
 };
+pub use admission::Admission;
 use ask::Ask;
 use board::Board;
 use conversation::Conversation;
@@ -68,7 +70,9 @@ pub struct ListenOptions {
     pub settings: Settings,
     /// From which masks and keys are made, together with the id of the case.
     pub seed: u64,
-    /// Stop when, after some client was there, none has been connected for so long.
+    /// Who is let in.
+    pub admission: Admission,
+    /// Stop when, after some client asked for something, none has been connected for so long.
     pub until_idle: Option<Duration>,
     /// Stop when so many agents have asked for their reports.
     pub agents: Option<usize>,
@@ -137,11 +141,11 @@ pub async fn listen(
         () = stop.cancelled() => {}
         () = server.idle(until_idle) => stop.cancel(),
     }
-    let cut_off = server.board.is_at_work();
     accepting.shutdown().await;
     connections.close();
     let _ = timeout(LAST, connections.wait()).await;
-    cut_off
+    // Only now: a connection may have seen the end before we did.
+    server.board.is_cut_off()
 }
 
 struct Server {
@@ -242,13 +246,19 @@ impl Server {
 
     async fn serve(&self, mut visitor: Visitor) -> io::Result<()> {
         let stream = &mut visitor.accepted.stream;
-        let request = match Request::read(&visitor.accepted.octets[..visitor.head]) {
+        let read = Request::read(&visitor.accepted.octets[..visitor.head]);
+        let others = self.board.open() - 1;
+        let request = match self.options.admission.admit(read, others) {
             Ok(request) => request,
             Err(refusal) => return refuse(stream, &refusal.encode()).await,
         };
         let Ok(ask) = Ask::read(request.target(), &self.options.cases) else {
             return refuse(stream, NONSENSE).await;
         };
+        // Who only opens a WebSocket may be looking whether somebody is there, before clients come.
+        if !matches!(ask, Ask::Commands) {
+            self.board.greet();
+        }
         let from = visitor.from;
         match ask {
             Ask::Count => {

@@ -6,15 +6,14 @@
 
 mod load;
 mod queue;
+mod record;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use rand_chacha::rand_core::{Rng, SeedableRng};
 use tokio::{sync::mpsc, task::JoinSet, time::sleep};
 use tokio_util::sync::CancellationToken;
-use wsproof_engine::{
-    Accept, Case, Class, Judgement, Limits, RunConfig, Settings, Target, TcpEnd, Timers, judge,
-};
+use wsproof_engine::{Accept, Case, Class, Limits, RunConfig, Settings, Target, Timers, judge};
 use wsproof_proto::Role;
 
 use crate::{
@@ -24,6 +23,7 @@ use crate::{
 };
 use load::Load;
 use queue::{Mode, Queue};
+use record::{Record, is_trouble};
 
 /// So many confirmations in a row without a change speak for the rest.
 const ENOUGH_CONFIRMED: usize = 32;
@@ -111,31 +111,6 @@ struct Running {
     mode: Mode,
     waiting: bool,
     beside: u32,
-}
-
-/// What is known of a case.
-#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
-struct Record {
-    case: Arc<Case>,
-    attempts: u32,
-    counts: u32,
-    verdict: Verdict,
-    duration: Duration,
-    unstable: bool,
-    confirmation: Confirmation,
-    needs_confirmation: bool,
-    /// Whether it may be confirmed beside others that wait: it rests on silence alone.
-    rests_on_silence: bool,
-    opening: Vec<wsproof_engine::Opening>,
-    settled: bool,
-}
-
-/// What must not change between attempts.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Verdict {
-    classic: (judge::Behavior, judge::CloseBehavior),
-    rfc: (judge::Behavior, judge::CloseBehavior),
-    code: Option<u16>,
 }
 
 impl<'a> Scheduler<'a> {
@@ -292,34 +267,8 @@ impl<'a> Scheduler<'a> {
         let trouble = is_trouble(&case, &outcome, &rfc);
         self.load.finished(mode, trouble, driven.opening);
         self.load.answered(driven.answer);
-        let verdict = Verdict {
-            classic: (classic.behavior, classic.close),
-            rfc: (rfc.behavior, rfc.close),
-            code: outcome.closing.remote_code,
-        };
-        let silent = outcome.octets_received == 0
-            && !matches!(outcome.closing.tcp_end, Some(TcpEnd::PeerFin | TcpEnd::PeerReset));
-        // A connection that breaks off is a good answer to some cases, and so is one that breaks
-        // because the peer could bear no more: only alone can they be told apart.
-        let broke_off = outcome.opened_at.is_some() && outcome.closing.remote_close_at.is_none();
-        let plain = is_plain(&case, &classic) && is_plain(&case, &rfc) && !silent && !broke_off;
         let quiet = mode != Mode::Overlapped || beside == 0;
-        let record = Record {
-            case: case.clone(),
-            attempts: 1,
-            counts: 1,
-            verdict,
-            duration: outcome.duration(),
-            unstable: false,
-            confirmation: Confirmation::NotNeeded,
-            needs_confirmation: !plain
-                && (beside > 0 || is_away(&outcome))
-                && !case.is_passive()
-                && !matches!(mode, Mode::Quiet | Mode::Alone),
-            rests_on_silence: rests_on_silence(&case, &outcome),
-            opening: outcome.openings.clone(),
-            settled: false,
-        };
+        let record = Record::new(&case, &outcome, (&classic, &rfc), mode, beside);
         let number = self.record(record, beside, mode, trouble);
         let attempt = Attempt {
             number,
@@ -509,35 +458,6 @@ impl<'a> Scheduler<'a> {
             }));
         }
     }
-}
-
-/// Whether a verdict comes from what the peer did not send. Others that wait beside such a case do
-/// not change it; what a peer did send may depend on what else it had to do.
-fn rests_on_silence(case: &Case, outcome: &wsproof_engine::Outcome) -> bool {
-    let mark = |event: &wsproof_engine::Event| {
-        matches!(event.what, wsproof_engine::Observed::Timeout { .. })
-    };
-    !case.measured && outcome.echoes == 0 && outcome.events.iter().all(mark)
-}
-
-/// A plain pass; where everything is informational that is the plainest there is.
-fn is_plain(case: &Case, judgement: &Judgement) -> bool {
-    !case.informational && judgement.is_plain_pass()
-}
-
-/// Whether the outcome may come from more load or more connections than the peer bears.
-fn is_trouble(case: &Case, outcome: &wsproof_engine::Outcome, rfc: &Judgement) -> bool {
-    let refusal_wanted = matches!(case.accept, Accept::Class(Class::Refused));
-    let not_opened = outcome.opened_at.is_none() && !refusal_wanted;
-    let try_later = outcome.closing.remote_code == Some(1013);
-    let reset = outcome.closing.tcp_end == Some(TcpEnd::PeerReset) && !rfc.is_plain_pass();
-    not_opened || is_away(outcome) || try_later || reset
-}
-
-/// Whether somebody says that the server cannot be had at the moment: it itself, or the proxy
-/// before one that is still starting.
-fn is_away(outcome: &wsproof_engine::Outcome) -> bool {
-    outcome.openings.iter().any(|o| matches!(o.status, Some(429 | 502..=504)))
 }
 
 /// Every case has its own stream of masks and keys, the same in every attempt.

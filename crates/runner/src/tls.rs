@@ -147,6 +147,16 @@ impl Tls {
         Ok(Self { config: Arc::new(config), server_name: server_name.transpose()? })
     }
 
+    /// The configuration, for other clients.
+    pub fn config(&self) -> Arc<ClientConfig> {
+        self.config.clone()
+    }
+
+    /// The name to ask for and to check in place of the host, if there is one.
+    pub fn server_name(&self) -> Option<ServerName<'static>> {
+        self.server_name.clone()
+    }
+
     /// Carries out the TLS handshake. An error says what may be wrong with the peer.
     pub(crate) async fn handshake(
         &self,
@@ -186,8 +196,8 @@ impl std::fmt::Debug for Tls {
     }
 }
 
-/// Says what the failure of a handshake means for whoever runs the test.
-pub(crate) fn explain(error: &io::Error) -> io::Error {
+/// Says what the failure of a TLS handshake with a server means for whoever started it.
+pub fn explain(error: &io::Error) -> io::Error {
     let reason = reason(error);
     let what = match reason {
         Some(Error::InvalidCertificate(fault)) => distrust(fault),

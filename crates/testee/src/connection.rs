@@ -21,13 +21,22 @@ use tokio_rustls::{client, server};
 use tokio_util::sync::CancellationToken;
 use wsproof_proto::CloseCode;
 
-use crate::{Endpoint, Event, Input, Transmit};
+use crate::{
+    Endpoint, Event, Input, Transmit,
+    mailbox::{Mailbox, Message, mailbox},
+};
 
-/// Octets read at once.
+/// Octets read at once, at first. Most connections of many are silent.
+const FIRST_READ: usize = 1 << 10;
+
+/// Octets read at once, from a peer that says much.
 const READ: usize = 64 << 10;
 
 /// While more octets are unsent, nothing is read.
 const BACKLOG: usize = 4 << 20;
+
+/// While more octets are unsent, messages stay in the mailbox, where they are counted.
+const AT_HAND: usize = 64 << 10;
 
 /// When all is said, how long the peer may leave the rest unread without taking any of it.
 const STALLED: Duration = Duration::from_secs(5);
@@ -36,14 +45,18 @@ const STALLED: Duration = Duration::from_secs(5);
 pub trait Transport: AsyncRead + AsyncWrite + Unpin {
     /// Whether it is TLS: then octets are held until they are flushed, and `close_notify` is to be
     /// sent before TCP ends (RFC 8446, 6.1).
-    const IS_TLS: bool;
+    fn is_tls(&self) -> bool {
+        true
+    }
 
     /// The TCP connection at the bottom.
     fn tcp(&self) -> &TcpStream;
 }
 
 impl Transport for TcpStream {
-    const IS_TLS: bool = false;
+    fn is_tls(&self) -> bool {
+        false
+    }
 
     fn tcp(&self) -> &TcpStream {
         self
@@ -51,16 +64,12 @@ impl Transport for TcpStream {
 }
 
 impl Transport for client::TlsStream<TcpStream> {
-    const IS_TLS: bool = true;
-
     fn tcp(&self) -> &TcpStream {
         self.get_ref().0
     }
 }
 
 impl Transport for server::TlsStream<TcpStream> {
-    const IS_TLS: bool = true;
-
     fn tcp(&self) -> &TcpStream {
         self.get_ref().0
     }
@@ -72,13 +81,26 @@ impl Transport for server::TlsStream<TcpStream> {
 ///
 /// An error means that TCP broke; the endpoint knows of it as well.
 pub async fn drive(
-    mut stream: impl Transport,
+    stream: impl Transport,
     endpoint: &mut Endpoint,
     stop: &CancellationToken,
     on_event: impl FnMut(&mut Endpoint, Duration, Event),
 ) -> io::Result<()> {
+    let (_, mut nothing) = mailbox(0);
+    drive_with(stream, endpoint, &mut nothing, stop, on_event).await
+}
+
+/// Like [`drive`], and sends what comes into `mailbox` while the WebSocket is open. Messages are
+/// taken out no faster than the peer reads, and while many wait nothing is read from the peer.
+pub async fn drive_with(
+    mut stream: impl Transport,
+    endpoint: &mut Endpoint,
+    mailbox: &mut Mailbox,
+    stop: &CancellationToken,
+    on_event: impl FnMut(&mut Endpoint, Duration, Event),
+) -> io::Result<()> {
     stream.tcp().set_nodelay(true)?;
-    let end = run(&mut stream, endpoint, stop, on_event).await?;
+    let end = run(&mut stream, endpoint, mailbox, stop, on_event).await?;
     if end == End::Reset {
         socket2::SockRef::from(stream.tcp()).set_linger(Some(Duration::ZERO))?;
     }
@@ -101,14 +123,15 @@ enum Moved {
     Broken(io::Error),
 }
 
-async fn run<S: Transport>(
-    stream: &mut S,
+async fn run(
+    stream: &mut impl Transport,
     endpoint: &mut Endpoint,
+    mailbox: &mut Mailbox,
     stop: &CancellationToken,
     mut on_event: impl FnMut(&mut Endpoint, Duration, Event),
 ) -> io::Result<End> {
     let begun = Instant::now();
-    let mut buffer = vec![0; READ];
+    let mut buffer = vec![0; FIRST_READ];
     let mut outbox = Outbox::default();
     let (mut ended, mut stopping) = (false, false);
     let mut progress = begun;
@@ -124,7 +147,7 @@ async fn run<S: Transport>(
         if let Some(error) = broken {
             return Err(error);
         }
-        if let Some(end) = outbox.end::<S>() {
+        if let Some(end) = outbox.end(stream.is_tls()) {
             return Ok(end);
         }
         let done = endpoint.is_done();
@@ -136,7 +159,9 @@ async fn run<S: Transport>(
         } else {
             endpoint.poll_timeout().map(|after| begun + after)
         };
-        let reads = !ended && (outbox.unsent < BACKLOG || endpoint.is_discarding());
+        let is_open = endpoint.is_open();
+        let waiting = outbox.unsent + if is_open { mailbox.held() } else { 0 };
+        let reads = !ended && (waiting < BACKLOG || endpoint.is_discarding());
         tokio::select! {
             biased;
             () = stop.cancelled(), if !stopping => {
@@ -150,6 +175,13 @@ async fn run<S: Transport>(
                 }
                 endpoint.handle_timeout(begun.elapsed());
             }
+            message = mailbox.next(), if is_open && outbox.unsent < AT_HAND => {
+                let now = begun.elapsed();
+                match &*message {
+                    Message::Text(text) => endpoint.send_text(now, text.as_str()),
+                    Message::Binary(payload) => endpoint.send_binary(now, payload.as_slice()),
+                }
+            }
             moved = poll_fn(|cx| {
                 if let Poll::Ready(sent) = outbox.poll_send(cx, stream) {
                     return Poll::Ready(sent.map_or_else(Moved::Broken, |()| Moved::Out));
@@ -161,7 +193,12 @@ async fn run<S: Transport>(
                     ended = true;
                     endpoint.handle(begun.elapsed(), Input::Eof);
                 }
-                Moved::In(n) => endpoint.handle(begun.elapsed(), Input::Octets(&mut buffer[..n])),
+                Moved::In(n) => {
+                    endpoint.handle(begun.elapsed(), Input::Octets(&mut buffer[..n]));
+                    if n == buffer.len() && n < READ {
+                        buffer.resize(READ, 0);
+                    }
+                }
                 Moved::Broken(error) => {
                     endpoint.handle(begun.elapsed(), Input::Reset);
                     broken = Some(error);
@@ -205,10 +242,10 @@ impl Outbox {
     }
 
     /// How TCP is to end, if that is next.
-    fn end<S: Transport>(&self) -> Option<End> {
+    fn end(&self, is_tls: bool) -> Option<End> {
         match self.queue.front() {
             _ if self.unflushed => None,
-            Some(Transmit::Close) if !S::IS_TLS => Some(End::InOrder),
+            Some(Transmit::Close) if !is_tls => Some(End::InOrder),
             Some(Transmit::Reset) => Some(End::Reset),
             _ => None,
         }
@@ -219,16 +256,17 @@ impl Outbox {
     }
 
     /// Does what is next, if TCP lets it.
-    fn poll_send<S: Transport>(
+    fn poll_send(
         &mut self,
         cx: &mut Context<'_>,
-        stream: &mut S,
+        stream: &mut impl Transport,
     ) -> Poll<io::Result<()>> {
+        let is_tls = stream.is_tls();
         let mut stream = Pin::new(stream);
         if let Some(Transmit::Octets(_)) = self.queue.front() {
             let n = ready!(self.poll_write(cx, stream))?;
             self.sent(n);
-            self.unflushed = S::IS_TLS;
+            self.unflushed = is_tls;
             return Poll::Ready(Ok(()));
         }
         if self.unflushed {

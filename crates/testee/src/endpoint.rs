@@ -8,6 +8,7 @@
 mod answers;
 mod config;
 mod deflate;
+mod event;
 mod fields;
 mod lax;
 mod opening;
@@ -21,6 +22,7 @@ mod tests;
 
 pub use config::{ClientConfig, CloseReply, FailBy, ServerConfig};
 pub use deflate::{DeflateOffer, DeflateOptions};
+pub use event::{Event, Input, Transmit};
 pub use origins::Origins;
 pub use ping::AutoPing;
 
@@ -36,78 +38,6 @@ use crate::defect::{
     behaviour::{AfterClose, Behaviour, Failing, OnOpen, TcpEnd},
 };
 
-/// Something that happened to the connection.
-#[derive(Debug)]
-pub enum Input<'a> {
-    /// Octets were received; they are unmasked in place.
-    Octets(&'a mut [u8]),
-    /// The peer ended its direction of TCP.
-    Eof,
-    /// TCP is gone.
-    Reset,
-}
-
-/// Something to do, in the order in which it was said.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Transmit {
-    /// Send these octets.
-    Octets(Vec<u8>),
-    /// End our direction of TCP and go on reading.
-    ShutdownWrite,
-    /// End TCP in order. Nothing follows.
-    Close,
-    /// Abort TCP. Nothing follows.
-    Reset,
-}
-
-/// Something the application may want to know.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Event {
-    /// The opening handshake succeeded.
-    Opened {
-        /// The request target.
-        target: String,
-        /// The subprotocol agreed upon.
-        subprotocol: Option<String>,
-        /// How the peer calls itself: `User-Agent` of a client, `Server` of a server.
-        agent: Option<String>,
-    },
-    /// The opening handshake failed. Nothing but the end of TCP follows.
-    Refused {
-        /// Status of the HTTP answer, sent or received, if there was one.
-        status: Option<u16>,
-        /// Why, in words.
-        why: String,
-    },
-    /// A message arrived. An endpoint that echoes by itself does not report them.
-    Message {
-        /// Whether it is text.
-        text: bool,
-        /// What it says.
-        payload: Vec<u8>,
-    },
-    /// A ping arrived and was answered. Not reported by an endpoint that echoes by itself.
-    Ping(Vec<u8>),
-    /// A pong arrived. Not reported by an endpoint that echoes by itself.
-    Pong(Vec<u8>),
-    /// The peer broke the protocol, and the connection was failed for it.
-    Failed {
-        /// The code sent.
-        code: CloseCode,
-        /// Why, in words.
-        why: &'static str,
-    },
-    /// The WebSocket is closed. No message follows.
-    Closed {
-        /// The code received, if one was.
-        code: Option<CloseCode>,
-        /// The reason received.
-        reason: String,
-        /// Whether close frames went both ways.
-        clean: bool,
-    },
-}
-
 /// One end of a connection.
 #[derive(Debug)]
 pub struct Endpoint {
@@ -120,6 +50,9 @@ pub struct Endpoint {
     close_timeout: Duration,
     fail_by: FailBy,
     close_reply: CloseReply,
+    idle_timeout: Duration,
+    /// When an open WebSocket is given up, unless something arrives.
+    idle_until: Option<Duration>,
     pinger: Option<Pinger>,
     opening: Option<opening::Opening>,
     receiver: Receiver,
@@ -180,9 +113,16 @@ impl Endpoint {
             validate_text: true,
         });
         let (handshake, close) = (config.handshake_timeout, config.close_timeout);
+        let (fail_by, close_reply) = (config.fail_by, config.close_reply);
+        let idle_timeout = config.idle_timeout;
         let mut sender = Sender::new(true, config.seed);
         let opening = opening::Opening::client(config, &mut sender);
-        Self::new(Role::Client, opening, receiver, sender, handshake, close)
+        Self {
+            fail_by,
+            close_reply,
+            idle_timeout,
+            ..Self::new(Role::Client, opening, receiver, sender, handshake, close)
+        }
     }
 
     fn new(
@@ -202,6 +142,8 @@ impl Endpoint {
             close_timeout,
             fail_by: FailBy::default(),
             close_reply: CloseReply::default(),
+            idle_timeout: Duration::ZERO,
+            idle_until: None,
             pinger: None,
             opening: Some(opening),
             receiver,
@@ -235,7 +177,10 @@ impl Endpoint {
         match (input, self.phase) {
             (_, Phase::Done) | (Input::Octets(_), Phase::Lingering) => {}
             (Input::Octets(octets), Phase::Opening) => self.read_head(now, octets),
-            (Input::Octets(octets), Phase::Open | Phase::Closing) => self.read_frames(now, octets),
+            (Input::Octets(octets), Phase::Open | Phase::Closing) => {
+                self.idle_until = limit(now, self.idle_timeout);
+                self.read_frames(now, octets);
+            }
             (Input::Eof, phase) => {
                 self.lose(phase, "the peer ended TCP");
                 self.finish(now, Transmit::Close);
@@ -251,6 +196,11 @@ impl Endpoint {
     /// Does what is due. Calls before [`poll_timeout`](Self::poll_timeout) do nothing.
     pub fn handle_timeout(&mut self, now: Duration) {
         self.ping_if_due(now);
+        if self.idle_due().is_some_and(|due| due <= now) {
+            self.events.push_back(Event::Silent);
+            self.lose(Phase::Open, "the peer said nothing");
+            return self.finish(now, Transmit::Close);
+        }
         if self.deadline.is_none_or(|deadline| now < deadline) {
             return;
         }
@@ -278,7 +228,8 @@ impl Endpoint {
     /// When [`handle_timeout`](Self::handle_timeout) and [`poll_transmit`](Self::poll_transmit) are
     /// to be called, if nothing happens before.
     pub fn poll_timeout(&self) -> Option<Duration> {
-        [self.deadline, self.sender.due(), self.ping_due()].into_iter().flatten().min()
+        let due = [self.deadline, self.sender.due(), self.ping_due(), self.idle_due()];
+        due.into_iter().flatten().min()
     }
 
     /// What the application may want to know; call until there is nothing.
@@ -340,6 +291,10 @@ impl Endpoint {
         self.receiver.held()
     }
 
+    fn idle_due(&self) -> Option<Duration> {
+        self.idle_until.filter(|_| self.phase == Phase::Open)
+    }
+
     fn send(&mut self, now: Duration, opcode: Opcode, payload: Vec<u8>) {
         if self.phase == Phase::Open {
             let header = FrameHeader::new(opcode, payload.len() as u64);
@@ -358,6 +313,7 @@ impl Endpoint {
         self.events.push_back(opened);
         self.phase = Phase::Open;
         self.deadline = None;
+        self.idle_until = limit(now, self.idle_timeout);
         if let Some(pinger) = &mut self.pinger {
             pinger.start(now);
         }

@@ -1,4 +1,4 @@
-//! The echo server: an [`Endpoint`] for each TCP connection.
+//! The echo server: an [`Endpoint`] for each TCP connection. In a [`Room`] it relays instead.
 
 use std::{
     io,
@@ -16,7 +16,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::Instrument as _;
 
 use crate::{
-    Defect, Endpoint, Event, ServerConfig, ServerTls,
+    Defect, Endpoint, Event, Message, Room, ServerConfig, ServerTls,
     connection::{self, Transport},
 };
 
@@ -40,6 +40,8 @@ pub struct EchoOptions {
     pub server: ServerConfig,
     /// What each connection does wrong.
     pub defect: Option<Defect>,
+    /// The room whose members hear each message, instead of its sender alone.
+    pub room: Option<Room>,
 }
 
 impl Default for EchoOptions {
@@ -50,6 +52,7 @@ impl Default for EchoOptions {
             backlog: WAITING,
             server: ServerConfig::default(),
             defect: None,
+            room: None,
         }
     }
 }
@@ -199,7 +202,7 @@ async fn serve_one(
     tls: Option<ServerTls>,
     stop: &CancellationToken,
 ) {
-    let Some(tls) = tls else { return echo(stream, options, stop).await };
+    let Some(tls) = tls else { return converse(stream, options, stop).await };
     let limit = options.server.handshake_timeout;
     let accepted = tokio::select! {
         () = stop.cancelled() => return,
@@ -207,19 +210,48 @@ async fn serve_one(
         () = sleep(limit), if !limit.is_zero() => Err(io::ErrorKind::TimedOut.into()),
     };
     match accepted {
-        Ok(stream) => echo(stream, options, stop).await,
+        Ok(stream) => converse(stream, options, stop).await,
         Err(error) => tracing::debug!(%error, "no TLS handshake"),
     }
 }
 
-async fn echo(stream: impl Transport, options: EchoOptions, stop: &CancellationToken) {
-    let mut endpoint = Endpoint::server(options.server).echo();
+async fn converse(stream: impl Transport, options: EchoOptions, stop: &CancellationToken) {
+    let mut endpoint = Endpoint::server(options.server);
     if let Some(defect) = options.defect {
         endpoint = endpoint.with_defect(defect);
     }
-    let driven = connection::drive(stream, &mut endpoint, stop, |_, _, event| log(&event)).await;
+    let driven = match options.room {
+        Some(room) => relay(stream, endpoint, &room, stop).await,
+        None => {
+            connection::drive(stream, &mut endpoint.echo(), stop, |_, _, event| log(&event)).await
+        }
+    };
     if let Err(error) = driven {
         tracing::debug!(%error, "connection lost");
+    }
+}
+
+/// Says to the room what the client says, and to the client what is said in the room.
+async fn relay(
+    stream: impl Transport,
+    mut endpoint: Endpoint,
+    room: &Room,
+    stop: &CancellationToken,
+) -> io::Result<()> {
+    let (mut seat, mut mailbox) = room.seat();
+    let behind = seat.behind();
+    let on_event = |_: &mut Endpoint, _, event| {
+        log(&event);
+        match event {
+            Event::Opened { .. } => seat.enter(),
+            Event::Closed { .. } => seat.leave(),
+            Event::Message { text, payload } => room.say(Message::new(text, payload)),
+            _ => {}
+        }
+    };
+    tokio::select! {
+        driven = connection::drive_with(stream, &mut endpoint, &mut mailbox, stop, on_event) => driven,
+        () = behind.cancelled() => Err(io::Error::other("the client fell too far behind")),
     }
 }
 
@@ -233,6 +265,7 @@ fn log(event: &Event) {
         Event::Closed { code, reason, clean } => {
             tracing::debug!(code = code.map(|code| code.0), reason, clean, "closed");
         }
+        Event::Silent => tracing::debug!("silent"),
         Event::Message { .. } | Event::Ping(_) | Event::Pong(_) => {}
     }
 }

@@ -1,6 +1,7 @@
-//! TLS for listeners: a certificate from files, or one that is made at start.
+//! TLS for listeners, with a certificate from files or one that is made at start, and for clients.
 //!
-//! What is made at start stays in memory. No client is asked who it is.
+//! What is made at start stays in memory. No client is asked who it is. Which servers a client
+//! trusts is decided by whoever makes its configuration.
 
 use std::{
     io,
@@ -14,12 +15,12 @@ use rustls::{
     Error,
     crypto::aws_lc_rs,
     pki_types::{
-        CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer,
+        CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, ServerName,
         pem::{self, PemObject},
     },
 };
 use tokio::net::TcpStream;
-use tokio_rustls::{TlsAcceptor, server::TlsStream};
+use tokio_rustls::{TlsAcceptor, TlsConnector, client, server::TlsStream};
 
 /// Why a server has no TLS.
 #[derive(Debug, thiserror::Error)]
@@ -103,6 +104,47 @@ impl std::fmt::Debug for ServerTls {
     /// Keys are nobody's business.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("ServerTls").finish_non_exhaustive()
+    }
+}
+
+/// What a client needs to speak TLS. Clones share it.
+#[derive(Clone)]
+pub struct ClientTls {
+    config: Arc<rustls::ClientConfig>,
+    server_name: Option<ServerName<'static>>,
+}
+
+impl ClientTls {
+    /// Trusts what `config` does. The name is asked for and checked in place of the host that is
+    /// dialled.
+    pub fn new(
+        config: Arc<rustls::ClientConfig>,
+        server_name: Option<ServerName<'static>>,
+    ) -> Self {
+        Self { config, server_name }
+    }
+
+    /// Carries out the TLS handshake with a server.
+    pub(crate) async fn connect(
+        &self,
+        host: &str,
+        stream: TcpStream,
+    ) -> io::Result<client::TlsStream<TcpStream>> {
+        let name = match &self.server_name {
+            Some(name) => name.clone(),
+            None => ServerName::try_from(host.to_owned()).map_err(|_| {
+                let text = format!("`{host}` is no DNS name that TLS could ask for");
+                io::Error::new(io::ErrorKind::InvalidInput, text)
+            })?,
+        };
+        TlsConnector::from(self.config.clone()).connect(name, stream).await
+    }
+}
+
+impl std::fmt::Debug for ClientTls {
+    /// Keys are nobody's business.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ClientTls").field("server_name", &self.server_name).finish_non_exhaustive()
     }
 }
 

@@ -55,7 +55,7 @@ pub(super) async fn run(args: &Args) -> Result<Exit, Error> {
         gate: gate::Setup::default(),
     };
     let mut session = Session::start(plan, cancel.clone())?;
-    watch_for_interrupt(cancel);
+    watch_for_interrupt(cancel, "interrupted");
     for named in &peers {
         session.run(named).await?;
     }

@@ -1,5 +1,6 @@
 //! The fuzzing server: clients under test, as a specification says.
 
+mod options;
 mod spec;
 
 use std::sync::Arc;
@@ -20,17 +21,14 @@ use crate::{
 };
 use spec::FuzzingServerSpec;
 
-/// Where the web page of the suite is, unless `-u` says otherwise.
-const WEB_PORT: &str = "8080";
-
 pub(super) async fn run(args: &Args) -> Result<Exit, Error> {
     let spec = spec::load(args.spec.as_deref())?;
+    if args.wsuri.is_some() {
+        output::warning(&format!("-w has no effect here: `url` is {}", output::clean(&spec.url)));
+    }
     let url = WsUrl::parse(&spec.url.replacen("://:", "://0.0.0.0:", 1)).map_err(Error::usage)?;
     if url.path.contains('?') {
         return Err(Error::usage(format!("`url`: {url} has a query; clients name it, not we")));
-    }
-    if args.webport != WEB_PORT && args.webport != "0" {
-        output::notice("there is no web page yet: -u has no effect");
     }
     let tls = if url.secure { Some(tls(args, &spec)?) } else { None };
     let options = spec.options()?;
@@ -59,13 +57,17 @@ pub(super) async fn run(args: &Args) -> Result<Exit, Error> {
         server_name: if classic { CLASSIC_AGENT } else { echo::SERVER_NAME }.to_owned(),
         timers: options.timers(),
         settings: options.settings(),
+        admission: options.admission(),
         until_idle: None,
         agents: None,
+        web: super::web_port(args)?,
+        client: None,
     };
     let exit = listen::serve(plan, serving, |_, count| {
         output::line(&format!("{} Fuzzing Server (Port {port})", echo::SERVER_NAME));
         output::line(&format!("Ok, will run {count} test cases for any clients connecting"));
         output::line(&format!("Cases = {ids}"));
+        Ok(())
     })
     .await?;
     // To be told to end is how it ends.

@@ -57,7 +57,7 @@ const NAMES: [&str; 18] = [
 ];
 
 /// Options of a fuzzing server; `wstest` takes them for no client.
-const OF_SERVERS: [&str; 8] = [
+pub(super) const OF_SERVERS: [&str; 8] = [
     "allowedOrigins",
     "flashSocketPolicy",
     "maskServerFrames",
@@ -67,10 +67,6 @@ const OF_SERVERS: [&str; 8] = [
     "versions",
     "webStatus",
 ];
-
-/// Options of a fuzzing client; `wstest` takes them for no server.
-const OF_CLIENTS: [&str; 4] =
-    ["acceptMaskedServerFrames", "maskClientFrames", "serverConnectionDropTimeout", "version"];
 
 impl Options {
     /// Checks and reads the options that stand at `place`.
@@ -102,24 +98,6 @@ impl Options {
         Ok(options)
     }
 
-    /// As [`read`](Self::read), for a fuzzing server.
-    pub(super) fn read_of_server(
-        place: &str,
-        options: &Map<String, Value>,
-    ) -> Result<Self, String> {
-        if let Some(name) = OF_CLIENTS.iter().find(|name| options.contains_key(**name)) {
-            return Err(format!("`{place}.{name}` is an option of clients, not of servers"));
-        }
-        let mut common = options.clone();
-        common.retain(|name, _| !OF_SERVERS.contains(&name.as_str()));
-        Self::read(place, &common)
-    }
-
-    /// Options of servers only. None of them changes a verdict, and none has an effect here.
-    pub(super) fn of_server_only(options: &Map<String, Value>) -> Vec<&'static str> {
-        OF_SERVERS.into_iter().filter(|name| options.contains_key(*name)).collect()
-    }
-
     /// Options that ask for something and do not get it.
     pub(super) fn idle(&self) -> Vec<&'static str> {
         let asked = [
@@ -135,13 +113,13 @@ impl Options {
     /// What the options change in the tester's endpoint.
     pub(super) fn settings(&self) -> Settings {
         Settings {
-            accepts_masked: self.accept_masked_server_frames.unwrap_or(false),
+            accepts_any_masking: self.accept_masked_server_frames.unwrap_or(false),
             echoes_close: self.echo_close_code_reason.unwrap_or(false),
             fails_by_drop: self.fail_by_drop.unwrap_or(false),
             fragment_size: self.auto_fragment_size.unwrap_or(0),
             max_frame: self.max_frame_payload_size.unwrap_or(0),
             max_message: self.max_message_payload_size.unwrap_or(0),
-            unmasked: self.mask_client_frames == Some(false),
+            masks: self.mask_client_frames,
         }
     }
 

@@ -1,8 +1,9 @@
-//! The modes that serve echoes: `testeeserver` and `echoserver`.
+//! The modes that serve without a test: `testeeserver`, `echoserver` and `broadcastserver`.
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use wsproof_testee::{CloseReply, EchoOptions, FailBy, ServerConfig, ServerTls};
+use tokio_util::sync::CancellationToken;
+use wsproof_testee::{CloseReply, EchoOptions, FailBy, Room, ServerConfig, ServerTls};
 
 use super::{Args, UserAgent};
 use crate::{
@@ -10,11 +11,14 @@ use crate::{
     exit::{Error, Exit},
     output,
     url::WsUrl,
+    web::{self, Beside, Site},
 };
 
 /// Whose behaviour is served.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
+    /// `broadcastserver`: as `echoserver`, but all clients hear every message, and ticks.
+    Broadcast,
     /// `echoserver`: ends TCP at violations and knows no compression.
     Echo,
     /// `testeeserver`: closes at violations and agrees to compression.
@@ -30,8 +34,26 @@ pub(super) async fn run(args: &Args, kind: Kind) -> Result<Exit, Error> {
     let url = WsUrl::parse(&uri.replacen("://:", "://0.0.0.0:", 1)).map_err(Error::usage)?;
     let tls = if url.secure { Some(tls(args)?) } else { None };
     let addrs = all_interfaces(url.address.port);
-    let options = EchoOptions { addrs, server: config(args, kind), ..EchoOptions::default() };
-    echo::serve(tls, options, false).await
+    let site = match kind {
+        Kind::Broadcast => Some(Site::broadcast as fn(Beside) -> Site),
+        Kind::Echo => Some(Site::echo as _),
+        Kind::Testee => None,
+    };
+    if let Some(site) = site {
+        // It is served as long as this process runs.
+        let stop = CancellationToken::new();
+        let pages = web::beside(&addrs, super::web_port(args)?, tls.as_ref(), site, &stop)?;
+        for page in pages {
+            output::notice(&format!("web page for browsers on {page}"));
+        }
+    }
+    let room = (kind == Kind::Broadcast).then(Room::default);
+    if let Some(room) = room.clone() {
+        tokio::spawn(async move { room.tick().await });
+    }
+    let server = config(args, kind);
+    let options = EchoOptions { addrs, server, room, ..EchoOptions::default() };
+    echo::serve(tls, options).await
 }
 
 /// All interfaces, whatever the host: that is how the server modes always were.
@@ -48,7 +70,7 @@ fn config(args: &Args, kind: Kind) -> ServerConfig {
     if let Some(UserAgent::Classic) = args.user_agent {
         server.server_name = Some(super::CLASSIC_AGENT.to_owned());
     }
-    if kind == Kind::Echo {
+    if kind != Kind::Testee {
         server.deflate = None;
         server.fail_by = FailBy::DroppingTcp;
     }

@@ -2,10 +2,14 @@
 
 #![allow(dead_code, reason = "each test file uses its part")]
 
+pub(crate) mod hosting;
+pub(crate) mod packages;
+
 use std::{
+    io::{BufRead, BufReader, Read},
     net::{Ipv4Addr, SocketAddr},
     path::Path,
-    process::{Command, Output},
+    process::{Child, ChildStdout, Command, Output, Stdio},
 };
 
 use serde_json::Value;
@@ -84,6 +88,44 @@ pub(crate) fn wsproof_with(dir: &Path, args: &[&str], env: &[(&str, &str)]) -> O
         command.env_remove(name);
     }
     command.args(args).current_dir(dir).envs(env.iter().copied()).output().expect("the binary runs")
+}
+
+/// The binary as a process that listens, killed with its guard.
+pub(crate) struct Listening {
+    child: Child,
+    stdout: BufReader<ChildStdout>,
+    pub(crate) url: String,
+}
+
+impl Listening {
+    /// Starts it in `dir`; its first line says where it listens.
+    pub(crate) fn start(dir: &Path, args: &[&str]) -> Self {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_wsproof"))
+            .args(args)
+            .current_dir(dir)
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("the binary runs");
+        let mut stdout = BufReader::new(child.stdout.take().expect("it is piped"));
+        let mut said = String::new();
+        stdout.read_line(&mut said).expect("it is text");
+        let url = said.trim().strip_prefix("listening on ").expect("it listens").to_owned();
+        Self { child, stdout, url }
+    }
+
+    /// Waits for its end; the exit code, and the rest of what was printed.
+    pub(crate) fn end(mut self) -> (Option<i32>, String) {
+        let mut rest = String::new();
+        self.stdout.read_to_string(&mut rest).expect("it is text");
+        (self.child.wait().expect("it ends").code(), rest)
+    }
+}
+
+impl Drop for Listening {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
 }
 
 /// Tests `url` with `cases` into `dir/out`; returns the exit code and what was printed.

@@ -74,8 +74,14 @@ fn wrong_usage_is_1_and_stands_on_stdout() {
     };
     check(&[], "no mode");
     check(&["-m", "nonsense"], "is no mode");
-    check(&["-m", "broadcastserver"], "not there yet");
+    check(&["-m", "broadcastserver"], "URI");
+    check(&["-m", "broadcastclient"], "URI");
+    check(&["-m", "serializer"], "-o");
     check(&["-m", "testeeserver"], "URI");
+    check(&["-m", "testeeclient"], "URI");
+    check(&["-m", "echoclient"], "URI");
+    check(&["-m", "echoclient", "-w", "http://localhost"], "neither ws nor wss");
+    check(&["-m", "testeeclient", "-w", "ws://localhost", "-i", ""], "-i takes a name");
     check(&["-m", "echoserver", "-w", "localhost"], "scheme");
     check(&["-m", "fuzzingclient", "-u", "99999"], "no port");
     check(&["-m", "fuzzingclient", "-u", "x"], "no port");

@@ -4,6 +4,7 @@
 
 mod command_line;
 mod files;
+mod modes;
 mod options;
 mod peer;
 mod servers;

@@ -17,14 +17,14 @@ use crate::{
 };
 
 /// A server mode at work. It ends with its guard.
-struct Serving {
+pub(crate) struct Serving {
     child: Child,
-    addr: SocketAddr,
+    pub(crate) addr: SocketAddr,
 }
 
 impl Serving {
     /// Starts a mode on a free port and waits until it accepts.
-    fn start(dir: &Path, mode: &str, scheme: &str, args: &[&str]) -> Self {
+    pub(crate) fn start(dir: &Path, mode: &str, scheme: &str, args: &[&str]) -> Self {
         let addr = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         let child = Command::new(env!("CARGO_BIN_EXE_wsproof"))
             .args(["wstest", "-m", mode, "-w", &format!("{scheme}://:{}", addr.port())])
@@ -108,7 +108,7 @@ fn the_echo_server_drops_at_violations_and_does_not_compress() {
 }
 
 /// Writes a certificate for `name` and its key into the folder.
-fn certificate(dir: &Path, name: &str) {
+pub(crate) fn certificate(dir: &Path, name: &str) {
     let made = rcgen::generate_simple_self_signed(vec![name.to_owned()]).unwrap();
     fs::write(dir.join("cert.pem"), made.cert.pem()).unwrap();
     fs::write(dir.join("key.pem"), made.signing_key.serialize_pem()).unwrap();

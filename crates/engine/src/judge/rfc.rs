@@ -321,7 +321,11 @@ fn close(case: &Case, outcome: &Outcome) -> Ruling<CloseBehavior> {
             "the server did not end TCP after the closing handshake",
         );
     }
-    if let Some(code) = closing.first_remote_code.filter(|code| !case.close.codes.contains(code)) {
+    // A tester whose patience has ended goes away with a code that no case waits for; the peer does
+    // well to send it back (RFC 6455, 5.5.1).
+    let sent_back = |code: &u16| closing.failed_by_me && closing.local_code == Some(*code);
+    let wrong = |code: &u16| !case.close.codes.contains(code) && !sent_back(code);
+    if let Some(code) = closing.first_remote_code.filter(wrong) {
         let text =
             format!("close code {code} where {} or none is due", distinct_codes(&case.close.codes));
         return (CloseBehavior::WrongCode, case.close.code_basis, text);

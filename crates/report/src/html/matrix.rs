@@ -1,10 +1,10 @@
-//! All cases by all peers: a table for each section, and below what the cases are.
+//! All cases by all peers: a table with a part for each section.
 
 use std::collections::BTreeMap;
 
 use wsproof_engine::{Case, CaseId, CloseBehavior, Judgement};
 
-use super::{Cite, View, anchor, stats};
+use super::{View, stats};
 use crate::{
     Missing,
     contract::Attempt,
@@ -13,15 +13,18 @@ use crate::{
 };
 
 pub(super) struct Section {
+    pub(super) id: String,
     pub(super) name: String,
     pub(super) words: String,
-    pub(super) open: bool,
+    /// How many cases of the section deviate, for each peer.
+    pub(super) deviating: Vec<usize>,
     pub(super) rows: Vec<Row>,
 }
 
 pub(super) struct Row {
+    /// Its position among all cases.
+    pub(super) index: usize,
     pub(super) id: String,
-    pub(super) anchor: String,
     pub(super) title: String,
     /// The title of the subsection that begins here, if it has one.
     pub(super) heading: String,
@@ -52,54 +55,22 @@ enum Weight {
     Deviates,
 }
 
-/// What a case is.
-pub(super) struct Text {
-    pub(super) id: String,
-    pub(super) anchor: String,
-    pub(super) description: String,
-    pub(super) expectation: String,
-    pub(super) cites: Vec<Cite>,
-}
-
 pub(super) fn sections(view: &View<'_>) -> Vec<Section> {
-    let mut by_section: BTreeMap<CaseId, Vec<CaseId>> = BTreeMap::new();
+    let mut by_section: BTreeMap<CaseId, Vec<(usize, CaseId)>> = BTreeMap::new();
     if view.results.peers().is_empty() {
         return Vec::new();
     }
-    for id in view.results.cases() {
-        by_section.entry(CaseId::new(id.section())).or_default().push(id);
+    for (index, id) in view.results.cases().into_iter().enumerate() {
+        by_section.entry(CaseId::new(id.section())).or_default().push((index, id));
     }
-    let one = by_section.len() == 1;
-    by_section.iter().map(|(section, ids)| Section::new(view, section, ids, one)).collect()
-}
-
-pub(super) fn texts(view: &View<'_>) -> Vec<Text> {
-    if view.results.peers().is_empty() {
-        return Vec::new();
-    }
-    let ids = view.results.cases();
-    let text = |id: &CaseId| {
-        let case = view.case(id);
-        let cites = case.into_iter().flat_map(|case| &case.cites);
-        Text {
-            id: visible(id.as_str()),
-            anchor: anchor(id),
-            description: case.map_or_else(
-                || "This version's catalogue does not have this case.".to_owned(),
-                Case::description,
-            ),
-            expectation: case.map(Case::expectation).unwrap_or_default(),
-            cites: cites.map(|cite| Cite::from(*cite)).collect(),
-        }
-    };
-    ids.iter().map(text).collect()
+    by_section.iter().map(|(section, ids)| Section::new(view, section, ids)).collect()
 }
 
 impl Section {
-    fn new(view: &View<'_>, section: &CaseId, ids: &[CaseId], one: bool) -> Self {
-        let mut rows: Vec<_> = ids.iter().map(|id| Row::new(view, id)).collect();
+    fn new(view: &View<'_>, section: &CaseId, ids: &[(usize, CaseId)]) -> Self {
+        let mut rows: Vec<_> = ids.iter().map(|(index, id)| Row::new(view, *index, id)).collect();
         let mut last = "";
-        for (row, id) in rows.iter_mut().zip(ids) {
+        for (row, (_, id)) in rows.iter_mut().zip(ids) {
             let subsection = subsection(id.as_str());
             if subsection != last
                 && let Some(title) = (view.titles)(subsection)
@@ -136,15 +107,16 @@ impl Section {
             Some(title) => format!("{id} {title}"),
             None => format!("Section {id}"),
         };
-        // Where everything deviates, the peer's own panel says more than the rows.
-        let refused = rows.iter().flat_map(|row| &row.cells).all(Cell::is_refusal);
-        let open = one || count(Weight::Deviates) > 0 && !refused;
-        Self { name, words, open, rows }
+        let deviates = |peer: usize| {
+            rows.iter().filter(|row| row.cells[peer].weight == Weight::Deviates).count()
+        };
+        let deviating = (0..peers).map(deviates).collect();
+        Self { id, name, words, deviating, rows }
     }
 }
 
 impl Row {
-    fn new(view: &View<'_>, id: &CaseId) -> Self {
+    fn new(view: &View<'_>, index: usize, id: &CaseId) -> Self {
         let peers = view.results.peers().iter();
         let cells: Vec<_> = peers.map(|peer| Cell::new(view, &peer.peer, id)).collect();
         let class = match cells.iter().map(|cell| cell.weight).max() {
@@ -153,8 +125,8 @@ impl Row {
             _ => "odd",
         };
         Self {
+            index,
             id: visible(id.as_str()),
-            anchor: anchor(id),
             title: view.case(id).map(|case| case.title.clone()).unwrap_or_default(),
             heading: String::new(),
             class,
@@ -221,10 +193,6 @@ impl Cell {
             },
         }
     }
-
-    fn is_refusal(&self) -> bool {
-        self.text.starts_with(REFUSED)
-    }
 }
 
 /// These names are what scripts count.
@@ -261,6 +229,9 @@ fn figures(case: Option<&Case>, attempt: &Attempt) -> Vec<String> {
     let outcome = &attempt.outcome;
     let mut figures = Vec::new();
     if outcome.opened_at.is_none() {
+        return figures;
+    }
+    if outcome.unimplemented {
         return figures;
     }
     if case.is_some_and(|case| case.measured) {

@@ -64,20 +64,24 @@ fn the_index_says_what_deviates_and_where_to_look() {
     check(
         &good(),
         "index.html",
-        &["<bdi>AB-SUT</bdi> conforms in 5 cases", "ab_sut_case_1_1_2.html"],
+        &[
+            "<bdi>AB-SUT</bdi> <span class=\"pass\">conforms:</span> 5 of 5 cases",
+            "ab_sut_case_1_1_2.html",
+        ],
     );
     check(
         &bad(),
         "index.html",
         &[
-            "deviates in 2 of 4 cases; 1 without a result",
-            "1 of 4 opening handshakes was refused with status 403.",
+            "deviates from RFC 6455</span> in 2 ways",
+            "The opening handshake is refused with status 403",
             "refused: 403",
-            "https://www.rfc-editor.org/rfc/rfc6455#section-5.5.3",
+            "https://www.rfc-editor.org/rfc/rfc6455#section-5.2",
             "passed, closing wrong code beside other cases, then passed alone; attempt 2 counts",
             "The peer got slower",
-            "<dt id=\"case-2.3\">2.3</dt><dd>Ping with binary payload. A pong carries",
-            "Expected: pong 00 FF FE.",
+            "1 case without a result: peer unreachable.",
+            "RSV1, RSV2 and RSV3 all 0",
+            "<mark>C2</mark>",
         ],
     );
     check(&both(), "index.html", &["1 of 2 peers deviates", "missing: peer unreachable"]);
@@ -162,7 +166,7 @@ fn both_halves_of_a_verdict_are_seen_at_once() {
     let results = one(case, carry_out(case, None, &[(2, Send(echo_125()))]));
     let chips = ["pass\">✓ passed</b>", "fail\">✗ closing unclean</b>", "✗ UNCLEAN"];
     check_order(&results, "x_case_1_1_2.html", &chips);
-    check_order(&results, "index.html", &["✓ passed</a>", "case_failed\">unclean (none)"]);
+    check_order(&results, "index.html", &["✓ passed</span>", "case_failed\">unclean (none)"]);
 }
 
 #[test]
@@ -197,8 +201,8 @@ fn a_peer_that_refuses_everything_is_told_so_once() {
     }
     let results = results(lines);
     let parts = [
-        "<bdi>x</bdi> – every opening handshake was refused with status 400: 5 cases",
-        "This is the answer.",
+        "<bdi>x</bdi> <span class=\"fail\">refuses every opening handshake with status 400</span> 5 cases",
+        "Every opening handshake is refused with status 400",
         "HTTP/1.1 400 Bad Request",
         "no &#60;protocol&#62; was named",
         "The tester offered no subprotocol.",
@@ -206,8 +210,7 @@ fn a_peer_that_refuses_everything_is_told_so_once() {
     ];
     check_order(&results, "index.html", &parts);
     let index = page(&results, "index.html");
-    assert_eq!(index.matches("Bad Request").count(), 1);
-    assert_eq!(index.matches("class=\"card\"").count(), 0);
+    assert_eq!(index.matches("<article").count(), 1);
     let parts = ["never opened", "HTTP/1.1 400 Bad Request", "no &#60;protocol&#62; was named"];
     check_order(&results, "x_case_2_3.html", &parts);
 }
@@ -239,8 +242,8 @@ fn the_same_fault_is_one_card() {
         lines.push(attempt("x", &case, 2, carry_out(&case, None, &[(2, Fin)])));
     }
     let index = page(&results(lines), "index.html");
-    assert_eq!(index.matches("class=\"card\"").count(), 1);
-    assert!(index.contains("<p class=\"t\">100 cases</p>"));
+    assert_eq!(index.matches("<article").count(), 1);
+    assert!(index.contains("100 cases</span>"));
 }
 
 #[test]
@@ -324,7 +327,7 @@ fn what_a_peer_says_stays_text_and_nothing_is_fetched() {
     check(&bad(), refused, &["403 Forbidden", body]);
     for (name, page) in pages(&both()).into_iter().chain(pages(&script)) {
         let forbidden = [
-            "<script",
+            "<script>alert",
             "<img",
             "<b>]",
             "/<b>",
@@ -334,10 +337,15 @@ fn what_a_peer_says_stays_text_and_nothing_is_fetched() {
             "@import",
             "url(",
             "http://",
+            "fetch(",
+            "XMLHttpRequest",
+            "WebSocket(",
+            "import(",
             "<link rel=\"stylesheet",
         ];
         for part in forbidden {
             let text = page.replace("&#60;img src=x&#62;", "");
+            let text = text.replace("\\u003cimg src=x\\u003e", "");
             assert!(!text.contains(part), "{name} contains {part:?}");
         }
         let links = page.matches("href=\"https://www.rfc-editor.org/rfc/").count();
@@ -359,12 +367,16 @@ fn failed_cells_can_be_counted() {
 fn every_link_leads_somewhere() {
     let pages = pages(&both());
     for (name, page) in &pages {
+        let scripts = page.split("<script>").nth(1).and_then(|rest| rest.split("</script>").next());
+        let page = page.replace(scripts.unwrap_or("<script>"), "");
         for link in page.split("href=\"").skip(1).filter_map(|rest| rest.split('"').next()) {
             let found = match link.strip_prefix('#') {
                 Some(anchor) => page.contains(&format!("id=\"{anchor}\"")),
                 None => pages.iter().any(|(name, _)| name == link),
             };
-            let outside = link.starts_with("https://www.rfc-editor.org/rfc/") || link == "data:,";
+            let outside = link.starts_with("https://www.rfc-editor.org/rfc/")
+                || ["data:,", "results.jsonl", "index.json"].contains(&link)
+                || link.starts_with("#?");
             assert!(found || outside, "{name} links to {link}");
         }
     }
@@ -374,9 +386,10 @@ fn every_link_leads_somewhere() {
 fn colours_can_be_told_from_their_grounds() {
     let page = page(&good(), "index.html");
     // The first set is light, the second one dark.
-    let sets: Vec<_> = page.split(":root{").skip(1).take(2).collect();
-    assert_eq!(sets.len(), 2);
-    for set in sets {
+    let sets: Vec<_> =
+        page.split("{--bg:").skip(1).take(3).map(|set| format!("--bg:{set}")).collect();
+    assert_eq!(sets.len(), 3);
+    for set in &sets {
         let luminance = |name: &str| luminance(set, name);
         let grounds = [
             ("bg", &["ink", "muted", "fail", "pass", "warn", "info"][..]),
@@ -384,6 +397,8 @@ fn colours_can_be_told_from_their_grounds() {
             ("txbg", &["ink", "muted", "tx"]),
             ("rxbg", &["ink", "muted", "rx"]),
             ("failbg", &["ink", "muted", "fail"]),
+            ("warnbg", &["ink", "muted", "fail", "warn"]),
+            ("fail", &["on"]),
         ];
         for (ground, inks) in grounds {
             for ink in inks {
@@ -413,7 +428,7 @@ fn luminance(set: &str, name: &str) -> f64 {
 
 #[test]
 fn sections_and_subsections_have_titles() {
-    let parts = ["<summary>1 frames ", ">1.1 text frames</th>", "<summary>Section 2 "];
+    let parts = [">1 frames</button>", ">1.1 text frames</th>", ">Section 2</button>"];
     check(&good(), "index.html", &parts);
 }
 
@@ -422,5 +437,5 @@ fn the_classic_judgement_can_be_shown_first() {
     let lines = bad_lines("x");
     let files = files(&results(lines), &catalogue(), JudgeKind::Classic, titles);
     let index = String::from_utf8(files[0].contents.clone()).unwrap();
-    assert!(index.contains("Judged by the classic judgement."), "{index}");
+    assert!(index.contains("deviates from what wstest expects"), "{index}");
 }

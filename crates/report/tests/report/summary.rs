@@ -33,9 +33,14 @@ fn deviations_come_with_their_reasons() {
 deviates in 2 of 4 cases; 1 without a result
 2 failed, 2 passed, 1 unstable, 1 without result
 
-  FAIL 2.3     the peer sent a reserved bit without an extension that gives ..
-  FAIL HS.1.1  the opening handshake was answered with status 403
-               RFC 6455, 4.2.1
+  FAIL 2.3     Frames have RSV1 set, which no extension gives a meaning
+               expected 82 02 FF 00  RSV1, RSV2 and RSV3 all 0
+               got      C2 02 FF 00  binary, RSV 100, 2 octets
+               RFC 6455, 5.2
+  FAIL HS.1.1  The opening handshake is refused with status 403
+               expected HTTP/1.1 101
+               got      HTTP/1.1 403 Forbidden
+               RFC 6455, 4.2.2
 
 unstable  6.4.1 wrong close code beside other cases, passed alone (attempt 2
           counts)
@@ -110,10 +115,15 @@ fn a_baseline_tells_new_from_known() {
     assert_eq!(
         after,
         "
-  FAIL HS.1.1  the opening handshake was answered with status 403
-               NEW  RFC 6455, 4.2.1
-  FAIL 2.3     the peer sent a reserved bit without an extension that gives ..
-               known  a proxy in between sets RSV1
+  FAIL HS.1.1  The opening handshake is refused with status 403
+               expected HTTP/1.1 101
+               got      HTTP/1.1 403 Forbidden
+               NEW  RFC 6455, 4.2.2
+  FAIL 2.3     Frames have RSV1 set, which no extension gives a meaning
+               expected 82 02 FF 00  RSV1, RSV2 and RSV3 all 0
+               got      C2 02 FF 00  binary, RSV 100, 2 octets
+               known  RFC 6455, 5.2
+               a proxy in between sets RSV1
 
 unstable  6.4.1 wrong close code beside other cases, passed alone (attempt 2
           counts)

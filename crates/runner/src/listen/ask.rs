@@ -66,7 +66,7 @@ fn named_case(query: &str, cases: &[Arc<Case>]) -> Result<Option<Arc<Case>>, Non
 }
 
 /// The decoded value of a parameter, if it is there and not empty. None may be repeated.
-fn parameter(query: &str, name: &str) -> Result<Option<String>, Nonsense> {
+pub(super) fn parameter(query: &str, name: &str) -> Result<Option<String>, Nonsense> {
     let mut values = query
         .split('&')
         .filter_map(|pair| pair.split_once('='))

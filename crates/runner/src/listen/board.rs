@@ -28,14 +28,17 @@ struct State {
     results: HashMap<(String, CaseId), Record>,
     /// Connections whose request was read.
     open: usize,
-    /// Whether there was one.
+    /// Whether a client was there.
     any: bool,
+    /// Whether a case ended without a verdict.
+    cut_off: bool,
 }
 
 #[derive(Debug)]
 struct Slot {
     agent: String,
     beside: u32,
+    is_judged: bool,
 }
 
 #[derive(Debug)]
@@ -60,12 +63,19 @@ impl Default for Board {
 impl Board {
     /// Counts a connection until the guard is dropped.
     pub(super) fn enter(&self) -> Open<'_> {
-        let mut state = self.lock();
-        state.open += 1;
-        state.any = true;
-        drop(state);
+        self.lock().open += 1;
         self.changed.send_replace(());
         Open { board: self }
+    }
+
+    /// Notes that there is a client: somebody asked for something.
+    pub(super) fn greet(&self) {
+        self.lock().any = true;
+    }
+
+    /// How many connections there are.
+    pub(super) fn open(&self) -> usize {
+        self.lock().open
     }
 
     /// Begins a case of an agent.
@@ -77,7 +87,7 @@ impl Board {
         for other in state.running.values_mut() {
             other.beside = other.beside.max(beside);
         }
-        state.running.insert(slot, Slot { agent: agent.to_owned(), beside });
+        state.running.insert(slot, Slot { agent: agent.to_owned(), beside, is_judged: false });
         Running { board: self, slot, key: (agent.to_owned(), case.clone()) }
     }
 
@@ -88,9 +98,10 @@ impl Board {
         self.changed.send_replace(());
     }
 
-    /// Whether a case runs.
-    pub(super) fn is_at_work(&self) -> bool {
-        !self.lock().running.is_empty()
+    /// Whether a case was cut off, or would be if everything ended now.
+    pub(super) fn is_cut_off(&self) -> bool {
+        let state = self.lock();
+        state.cut_off || !state.running.is_empty()
     }
 
     /// How a case came out, as soon as that is known. What is not for the agent was not done.
@@ -175,6 +186,9 @@ impl Running<'_> {
     /// another verdict.
     pub(super) fn judged(&self, verdict: Verdict) -> (u32, bool) {
         let mut state = self.board.lock();
+        if let Some(slot) = state.running.get_mut(&self.slot) {
+            slot.is_judged = true;
+        }
         let new = Record { attempts: 0, verdict: None };
         let record = state.results.entry(self.key.clone()).or_insert(new);
         record.attempts += 1;
@@ -185,7 +199,10 @@ impl Running<'_> {
 
 impl Drop for Running<'_> {
     fn drop(&mut self) {
-        self.board.lock().running.remove(&self.slot);
+        let mut state = self.board.lock();
+        let slot = state.running.remove(&self.slot);
+        state.cut_off |= slot.is_some_and(|slot| !slot.is_judged);
+        drop(state);
         self.board.changed.send_replace(());
     }
 }

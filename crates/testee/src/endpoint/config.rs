@@ -90,6 +90,12 @@ pub struct ClientConfig {
     pub close_timeout: Duration,
     /// How long the server may take to answer the request. Zero: any time.
     pub handshake_timeout: Duration,
+    /// How long an open WebSocket may bring nothing before TCP is ended. Zero: any time.
+    pub idle_timeout: Duration,
+    /// What becomes of a connection whose server breaks the protocol.
+    pub fail_by: FailBy,
+    /// What a close frame is answered with.
+    pub close_reply: CloseReply,
     /// The key and all masks follow from it. It must be fresh for each connection and hard to
     /// guess (RFC 6455, 5.3); the same seed gives the same octets.
     pub seed: [u8; 32],
@@ -137,6 +143,9 @@ impl ClientConfig {
             max_head_size: HEAD,
             close_timeout: CLOSE,
             handshake_timeout: HANDSHAKE,
+            idle_timeout: Duration::ZERO,
+            fail_by: FailBy::default(),
+            close_reply: CloseReply::default(),
             seed,
         }
     }

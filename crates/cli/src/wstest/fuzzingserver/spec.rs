@@ -8,9 +8,9 @@ use std::{
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::super::{
-    options::Options,
-    spec::{self, Parsed},
+use super::{
+    super::spec::{self, Parsed},
+    options::ServerOptions,
 };
 use crate::exit::Error;
 
@@ -64,8 +64,8 @@ fn default_outdir() -> PathBuf {
 }
 
 impl FuzzingServerSpec {
-    pub(super) fn options(&self) -> Result<Options, Error> {
-        Options::read_of_server("options", &self.options).map_err(Error::usage)
+    pub(super) fn options(&self) -> Result<ServerOptions, Error> {
+        ServerOptions::read("options", &self.options).map_err(Error::usage)
     }
 }
 
@@ -79,11 +79,8 @@ fn parse(text: &str) -> Parsed<FuzzingServerSpec> {
     let mut warnings = spec::unknown("", &value, &KEYS);
     let spec: FuzzingServerSpec = serde_path_to_error::deserialize(Value::Object(value))
         .map_err(|error| format!("at `{}`: {}", error.path(), error.inner()))?;
-    let idle = Options::read_of_server("options", &spec.options)?.idle();
+    let idle = ServerOptions::read("options", &spec.options)?.idle();
     warnings.extend(idle.into_iter().map(|name| format!("`options.{name}` has no effect here")));
-    for name in Options::of_server_only(&spec.options) {
-        warnings.push(format!("`options.{name}` has no effect here"));
-    }
     Ok((spec, warnings))
 }
 
@@ -103,12 +100,12 @@ mod tests {
     fn keys_are_known_or_named() {
         let text = r#"{ // as old files have it
             "url": "ws://localhost:9001", "cases": ["*"], "webport": 8080, "protocols": ["a"],
-            "servers": [], "options": {"webStatus": false, "failByDrop": false}, }"#;
+            "servers": [], "options": {"tcpNoDelay": false, "failByDrop": false}, }"#;
         let (spec, warnings) = parse(text).unwrap();
         assert_eq!(spec.outdir, default_outdir());
         assert_eq!(
             warnings,
-            ["`servers` is not known and ignored", "`options.webStatus` has no effect here"]
+            ["`servers` is not known and ignored", "`options.tcpNoDelay` has no effect here"]
         );
     }
 

@@ -195,3 +195,54 @@ fn a_closing_connection_is_not_pinged() {
     let close_timeout = ServerConfig::default().close_timeout;
     assert_eq!(endpoint.poll_timeout(), Some(SECOND * 11 + close_timeout));
 }
+
+/// A client whose opening handshake is over.
+fn client(config: ClientConfig) -> Endpoint {
+    let server = Endpoint::server(ServerConfig::default());
+    let mut pair = pair::Pair::new(Endpoint::client(config), server);
+    pair.drive();
+    events(&mut pair.client);
+    pair.client
+}
+
+#[test]
+fn a_client_may_give_up_a_server_that_says_nothing() {
+    let idle_timeout = SECOND * 10;
+    let mut endpoint = client(ClientConfig { idle_timeout, ..ClientConfig::new("a:1", "/", SEED) });
+    assert_eq!(endpoint.poll_timeout(), Some(SECOND * 10));
+    endpoint.handle(SECOND * 9, Input::Octets(&mut plain(0x01, b"so")));
+    endpoint.handle_timeout(SECOND * 10);
+    assert_eq!((endpoint.poll_timeout(), events(&mut endpoint)), (Some(SECOND * 19), vec![]));
+    endpoint.handle_timeout(SECOND * 19);
+    let closed = Event::Closed { code: None, reason: String::new(), clean: false };
+    assert_eq!(events(&mut endpoint), [Event::Silent, closed]);
+    assert_eq!(drain(&mut endpoint, SECOND * 19), [Transmit::Close]);
+    assert!(endpoint.is_done());
+}
+
+#[test]
+fn a_client_closes_and_fails_as_it_is_told() {
+    let config = || ClientConfig::new("a:1", "/", SEED);
+    let drop = ClientConfig { fail_by: FailBy::DroppingTcp, ..config() };
+    let normal = ClientConfig { close_reply: CloseReply::Normal, ..config() };
+    let close = |code: u16| plain(0x88, &code.to_be_bytes());
+    // The octets behind the mask are not known, their number is.
+    for (config, octets, sent, last) in [
+        (config(), plain(0xc1, b"x"), 9..=131, None),
+        (drop, plain(0xc1, b"x"), 0..=0, Some(Transmit::Close)),
+        (config(), plain(0x88, b""), 6..=6, None),
+        (normal.clone(), plain(0x88, b""), 8..=8, None),
+        (normal, close(3000), 8..=8, None),
+    ] {
+        let mut endpoint = client(config);
+        endpoint.handle(SECOND, Input::Octets(&mut octets.clone()));
+        let mut found = drain(&mut endpoint, SECOND);
+        let octets_sent = match found.first() {
+            Some(Transmit::Octets(octets)) => octets.len(),
+            _ => 0,
+        };
+        assert!(sent.contains(&octets_sent), "{octets:02x?}: {found:02x?}");
+        found.retain(|transmit| !matches!(transmit, Transmit::Octets(_)));
+        assert_eq!(found, Vec::from_iter(last), "{octets:02x?}");
+    }
+}

@@ -1,0 +1,316 @@
+//! The report in a browser: filters, links, keys, colours, and what it must never do.
+//!
+//! Skipped visibly where there is no Chromium; under `CI=true` that is a failure.
+
+#![cfg(unix)]
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+#![allow(clippy::print_stderr, reason = "a skipped test must be seen")]
+
+#[path = "support/browser.rs"]
+mod browser;
+mod support;
+
+use std::path::{Path, PathBuf};
+
+use browser::Browser;
+use serde_json::{Value, json};
+use support::{serve, wsproof};
+use tempfile::TempDir;
+use wsproof_report::{Results, html};
+use wsproof_testee::{Defect, Endpoint, ServerConfig};
+
+/// A browser, unless there is none.
+fn browser() -> Option<Browser> {
+    let browser = Browser::start();
+    if browser.is_none() {
+        let what = "there is no chromium";
+        assert!(std::env::var_os("CI").is_none_or(|ci| ci != "true"), "{what}");
+        eprintln!("skipped: {what}");
+    }
+    browser
+}
+
+const CASES: &str = "1.1.*,2.*,6.2.*,6.3.*,7.7.*,7.9.*,7.13.1";
+
+/// The report of a run against echo servers with a defect each.
+fn report(dir: &Path, cases: &str, defects: &[Option<Defect>]) -> PathBuf {
+    let servers: Vec<_> = defects
+        .iter()
+        .map(|defect| {
+            let defect = *defect;
+            serve(move |stream, _| async move {
+                let mut endpoint = Endpoint::server(ServerConfig::default()).echo();
+                if let Some(defect) = defect {
+                    endpoint = endpoint.with_defect(defect);
+                }
+                let never = tokio_util::sync::CancellationToken::new();
+                let drive = wsproof_testee::connection::drive;
+                let _ = drive(stream, &mut endpoint, &never, |_, _, _| {}).await;
+            })
+        })
+        .collect();
+    let urls: Vec<_> = servers.iter().map(support::Server::url).collect();
+    let mut args = vec!["test", "--cases", cases, "--out", "out", "--seed", "7"];
+    args.extend(urls.iter().map(String::as_str));
+    let output = wsproof(dir, &args);
+    assert!(output.status.code().is_some_and(|code| code < 2), "{output:?}");
+    dir.join("out/index.html")
+}
+
+/// Renders stored results anew, after `change`.
+fn rendered(dir: &Path, change: impl Fn(String) -> String) -> PathBuf {
+    let text = std::fs::read_to_string(dir.join("out/results.jsonl")).unwrap();
+    let results = Results::parse(change(text)).unwrap();
+    let (cases, judge) = (wsproof_cases::catalogue(), results.run().unwrap().judge);
+    let files = html::files(&results, &cases, judge, wsproof_cases::section_title);
+    let index = dir.join("changed.html");
+    std::fs::write(&index, &files[0].contents).unwrap();
+    index
+}
+
+/// Evaluates expressions in the page, each with its value.
+fn check(browser: &mut Browser, expected: &[(&str, Value)]) {
+    for (expression, value) in expected {
+        assert_eq!(browser.eval(expression), *value, "{expression}");
+    }
+}
+
+const SHOWN_CARDS: &str =
+    "[...document.querySelectorAll('article.card')].filter(c => !c.hidden).map(c => c.id).join()";
+const SHOWN_ROWS: &str =
+    "[...document.querySelectorAll('#matrix tr[data-i]')].filter(r => !r.hidden).length";
+const CURRENT: &str = "document.querySelector('.cur')?.id ?? ''";
+
+#[test]
+fn filters_links_and_keys_lead_to_places() {
+    let Some(mut browser) = browser() else { return };
+    let dir = TempDir::new().unwrap();
+    let index = report(dir.path(), CASES, &[Some(Defect::CloseCodesAny)]);
+    browser.open(&index, "");
+    check(
+        &mut browser,
+        &[
+            (
+                "document.querySelector('h1 .fail:not([aria-hidden])').textContent",
+                json!("deviates from RFC 6455"),
+            ),
+            (SHOWN_CARDS, json!("7.9.1")),
+            ("document.querySelectorAll('.map a').length", json!(48)),
+            ("document.querySelectorAll('.map a.f').length", json!(9)),
+            (SHOWN_ROWS, json!(10)),
+            // A count is a filter, and stands in the address.
+            ("document.querySelector('.count.pass').click(), location.hash", json!("#?v=p")),
+            (SHOWN_CARDS, json!("")),
+            (SHOWN_ROWS, json!(38)),
+            ("document.querySelector('.count.pass').getAttribute('aria-pressed')", json!("true")),
+        ],
+    );
+    browser.press("Escape");
+    check(&mut browser, &[("location.hash", json!("")), (SHOWN_CARDS, json!("7.9.1"))]);
+    // Text, code, octets with and without blanks, and what is not wanted.
+    for (query, rows) in [
+        ("6.3", 2),
+        ("surrogate", 0),
+        ("illegal close", 9),
+        ("88 02 03ed", 0),
+        ("88 02 00 00", 9),
+        ("code 3000", 1),
+        ("close -illegal", 14),
+        ("nothing like this", 0),
+    ] {
+        let set = format!(
+            "document.getElementById('q').value = {query:?}, document.getElementById('q').dispatchEvent(new Event('input')), 0"
+        );
+        browser.eval(&set);
+        assert_eq!(browser.eval(SHOWN_ROWS), json!(rows), "{query}");
+    }
+    browser.open(&index, "#?v=f&s=7&basis=must&q=reserved");
+    check(
+        &mut browser,
+        &[
+            (SHOWN_ROWS, json!(0)),
+            ("document.getElementById('q').value", json!("reserved")),
+            ("document.getElementById('out').textContent", json!("nothing matches; Esc clears")),
+        ],
+    );
+    // A case without a card of its own leads to the card of its cause.
+    browser.open(&index, "#7.9.4");
+    check(
+        &mut browser,
+        &[(CURRENT, json!("7.9.1")), ("document.activeElement.id", json!("7.9.1"))],
+    );
+    browser.open(&index, "#2.3");
+    check(&mut browser, &[("document.querySelector('tr.hit th').textContent", json!("2.3"))]);
+    browser.open(&index, "#7.9.1!3");
+    check(&mut browser, &[("document.querySelector('li.hit').id", json!("7.9.1!3"))]);
+    browser.open(&index, "#99.9");
+    let missing = json!("99.9 is not in this run");
+    check(&mut browser, &[("document.getElementById('out').textContent", missing)]);
+    browser.open(&index, "");
+    browser.press("j");
+    check(&mut browser, &[(CURRENT, json!("7.9.1")), ("location.hash", json!("#7.9.1"))]);
+    let open = "document.querySelector('.cur > details').open";
+    check(&mut browser, &[(open, json!(true))]);
+    browser.press("Enter");
+    check(&mut browser, &[(open, json!(false))]);
+    browser.press("/");
+    check(&mut browser, &[("document.activeElement.id", json!("q"))]);
+    // Keys are for the field while it has the focus.
+    browser.press("t");
+    check(&mut browser, &[("document.documentElement.dataset.t ?? ''", json!(""))]);
+    browser.press("Escape");
+    browser.press("t");
+    check(&mut browser, &[("document.documentElement.dataset.t", json!("dark"))]);
+    browser.press("1");
+    check(&mut browser, &[("location.hash", json!("#?v=f"))]);
+    browser.press("?");
+    check(&mut browser, &[("document.getElementById('keys').open", json!(true))]);
+    assert_eq!(browser.complaints(), [""; 0]);
+}
+
+/// The lowest contrast of any visible text with its ground, and where it is.
+const CONTRAST: &str = r"(() => {
+  const parse = (c) => { const m = c.match(/[\d.]+/g).map(Number); return { rgb: m.slice(0, 3), a: m[3] ?? 1 }; };
+  const light = (rgb) => { const [r, g, b] = rgb.map((v) => { v /= 255; return v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4; }); return 0.2126 * r + 0.7152 * g + 0.0722 * b; };
+  const ground = (e) => { for (; e; e = e.parentElement) { const c = parse(getComputedStyle(e).backgroundColor); if (c.a > 0.99) return c.rgb; } return [255, 255, 255]; };
+  let worst = [99, ''];
+  for (const e of document.querySelectorAll('body *')) {
+    const own = [...e.childNodes].some((n) => n.nodeType === 3 && n.textContent.trim());
+    if (!own || !e.checkVisibility() || e.closest('.sr,.skip,option,script')) continue;
+    const a = light(parse(getComputedStyle(e).color).rgb), b = light(ground(e));
+    const ratio = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
+    if (ratio < worst[0]) worst = [ratio, e.tagName + '.' + e.className + ': ' + e.textContent.slice(0, 40)];
+  }
+  return worst;
+})()";
+
+#[test]
+fn every_text_can_be_read_in_light_and_dark() {
+    let Some(mut browser) = browser() else { return };
+    let dir = TempDir::new().unwrap();
+    let peers = [Some(Defect::CloseCodesAny), None];
+    let index = report(dir.path(), CASES, &peers);
+    for scheme in ["light", "dark"] {
+        let features = json!([{"name": "prefers-color-scheme", "value": scheme}]);
+        browser.call("Emulation.setEmulatedMedia", &json!({"features": features}));
+        browser.open(&index, "");
+        browser.eval("document.querySelectorAll('details').forEach(d => d.open = true)");
+        let worst = browser.eval(CONTRAST);
+        assert!(worst[0].as_f64().unwrap() >= 4.5, "{scheme}: {worst}");
+        let ground = browser.eval("getComputedStyle(document.body).backgroundColor");
+        let dark = ground == json!("rgb(18, 20, 23)");
+        assert_eq!(dark, scheme == "dark", "{ground}");
+    }
+}
+
+#[test]
+fn the_page_fits_a_small_screen_and_reads_in_order_without_script() {
+    let Some(mut browser) = browser() else { return };
+    let dir = TempDir::new().unwrap();
+    let index = report(dir.path(), CASES, &[Some(Defect::CloseCodesAny)]);
+    let small = json!({"width": 390, "height": 844, "deviceScaleFactor": 1, "mobile": true});
+    browser.call("Emulation.setDeviceMetricsOverride", &small);
+    browser.open(&index, "");
+    check(&mut browser, &[("document.documentElement.scrollWidth", json!(390))]);
+    browser.call("Emulation.setScriptExecutionDisabled", &json!({"value": true}));
+    browser.open(&index, "");
+    let text = browser.eval("document.body.innerText");
+    let mut rest = text.as_str().unwrap();
+    for part in [
+        "deviates from RFC 6455 in 1 way",
+        "9 failed",
+        "Close codes that must not be sent are taken and sent back: 0, 999",
+        "7.9.1",
+        "MUST NOT be sent",
+        "RFC 6455, 7.4",
+        "88 02 03 EA or 88 00",
+        "88 02 00 00",
+        "octet 2 of its frame, 2 of the peer's stream",
+        "7.7, 7.13 pass",
+        "wsproof test --cases 7.9.1 --seed 7 ws://127.0.0.1:",
+        "tester sends",
+        "CLOSE 0",
+        "peer sends, wrong:",
+        "ends TCP",
+        "legal close code 1000",
+    ] {
+        let at = rest.find(part);
+        rest = &rest[at.unwrap_or_else(|| panic!("{part} is not in its place:\n{rest}"))..];
+    }
+    assert_eq!(browser.complaints(), [""; 0]);
+}
+
+#[test]
+fn several_peers_stand_side_by_side() {
+    let Some(mut browser) = browser() else { return };
+    let dir = TempDir::new().unwrap();
+    let peers = [None, Some(Defect::CloseCodesAny), Some(Defect::ChangesFirstOctet)];
+    let index = report(dir.path(), "1.1.1,1.1.2,7.7.*,7.9.*", &peers);
+    browser.open(&index, "");
+    let first = "document.querySelector('.peers tbody td b').textContent";
+    let columns = "document.querySelectorAll('#matrix thead .peer').length";
+    check(
+        &mut browser,
+        &[
+            ("document.querySelector('h1').textContent", json!("✗ 2 of 3 peers deviate ")),
+            (first, json!("✗ deviates")),
+            (columns, json!(3)),
+            ("document.querySelectorAll('.causes li').length", json!(2)),
+            (
+                "[...document.querySelectorAll('#matrix td a')].filter(a => a.tabIndex === 0).length",
+                json!(1),
+            ),
+            ("document.querySelector('#matrix tr:not([hidden]) td a').focus(), 0", json!(0)),
+        ],
+    );
+    browser.press("m");
+    let column = "document.activeElement.closest('td').cellIndex";
+    let before = browser.eval(column).as_u64().unwrap();
+    browser.press("ArrowRight");
+    assert_eq!(browser.eval(column).as_u64(), Some(before + 1));
+    browser.press("ArrowDown");
+    assert_eq!(browser.eval(column).as_u64(), Some(before + 1));
+    // With a peer in the link, the card is that peer's.
+    let id = browser.eval("document.querySelector('article.card').id");
+    let id = id.as_str().unwrap();
+    browser.open(&index, &format!("#{id}"));
+    assert_eq!(browser.eval(CURRENT), json!(id));
+    assert_eq!(browser.complaints(), [""; 0]);
+}
+
+#[test]
+fn what_a_peer_says_is_never_markup() {
+    const HOSTILE: &str = "</script><script>document.title='owned'</script><img src=x onerror=\\\"document.title='owned'\\\">\\u202e\\u0000";
+    let Some(mut browser) = browser() else { return };
+    let dir = TempDir::new().unwrap();
+    report(dir.path(), CASES, &[Some(Defect::CloseCodesAny)]);
+    let megabytes = "<b>\\u202e&\\u0001".repeat(600_000);
+    let hex = HOSTILE.bytes().fold(String::new(), |text, octet| format!("{text}{octet:02x}"));
+    let index = rendered(dir.path(), |text| {
+        text.replace("wsproof/", &format!("{HOSTILE}wsproof/"))
+            .replace("as expected", HOSTILE)
+            .replacen("no endpoint may send", &megabytes, 1)
+            .replace("\"head\":\"03e8\"", &format!("\"head\":\"03e8{}\"", &hex[..120]))
+            .replace("\"local_reason\":\"\"", &format!("\"local_reason\":\"{HOSTILE}\""))
+    });
+    let size = std::fs::metadata(&index).unwrap().len();
+    assert!(size < 1_000_000, "{size}");
+    browser.open(&index, "#?q=%3Cscript%3E");
+    check(
+        &mut browser,
+        &[
+            (
+                "document.title.includes('owned') && !document.title.includes('<script>')",
+                json!(false),
+            ),
+            ("document.images.length", json!(0)),
+            ("document.scripts.length", json!(2)),
+            (
+                "document.querySelectorAll('b').length > 0 && document.body.textContent.includes('\\u202e')",
+                json!(false),
+            ),
+        ],
+    );
+    browser.open(&index, "#%3Cimg%20src=x%3E@</script>!1");
+    assert_eq!(browser.complaints(), [""; 0]);
+}

@@ -1,0 +1,101 @@
+//! What is no failure and yet worth a line: unstable and informational cases, and those on which
+//! the two judgements do not agree.
+
+use wsproof_engine::{CaseId, CloseBehavior};
+
+use super::{Piece, View, linked, verdict::Verdict};
+use crate::{
+    Record,
+    contract::Attempt,
+    words::{behavior_words, bounded, close_words, differs, other, visible},
+};
+
+/// A case that is no failure and yet worth a line.
+pub(super) struct Aside {
+    pub(super) id: String,
+    pub(super) peer: String,
+    pub(super) link: String,
+    pub(super) text: Vec<Piece>,
+}
+
+pub(super) struct Difference {
+    pub(super) id: String,
+    pub(super) peer: String,
+    pub(super) link: String,
+    pub(super) verdicts: [String; 2],
+    pub(super) why: Vec<Piece>,
+}
+
+type Final<'a> = (&'a str, &'a CaseId, &'a Record, &'a Attempt);
+
+fn finals<'a>(view: &View<'a>) -> impl Iterator<Item = Final<'a>> {
+    let results = view.results;
+    results.peers().iter().flat_map(move |peer| {
+        let records = results.records(&peer.peer);
+        records.filter_map(|(id, record)| {
+            Some((peer.peer.as_str(), id, record, record.final_attempt()?))
+        })
+    })
+}
+
+pub(super) fn asides(view: &View<'_>, verdict: Verdict) -> Vec<Aside> {
+    let found = finals(view).filter(|(peer, id, ..)| Verdict::of(view, peer, id) == verdict);
+    let aside = found.map(|(peer, id, record, attempt)| Aside {
+        id: visible(id.as_str()),
+        peer: visible(peer),
+        link: view.names.file(peer, id, "html"),
+        text: if verdict == Verdict::Unstable {
+            linked(&attempts(view, record))
+        } else {
+            let reason = &attempt.judgement(view.judge).reason;
+            let reason = reason.strip_prefix("Any answer is allowed. ").unwrap_or(reason);
+            let title = view.case(id).map_or("", |case| case.title.as_str());
+            linked(&format!("{title}: {}", bounded(&visible(reason), 300)))
+        },
+    });
+    aside.take(200).collect()
+}
+
+/// The verdicts of all attempts, in order.
+fn attempts(view: &View<'_>, record: &Record) -> String {
+    let words = record.attempts().iter().map(|attempt| {
+        let judgement = attempt.judgement(view.judge);
+        let place = if attempt.quiet { "alone" } else { "beside other cases" };
+        let behavior = behavior_words(judgement.behavior);
+        let both = match judgement.close {
+            CloseBehavior::Ok => behavior.to_owned(),
+            close => format!("{behavior}, closing {}", close_words(close)),
+        };
+        if judgement.deviates() {
+            let reason = bounded(&visible(&crate::words::reason(judgement)), 160);
+            format!("{both} {place} ({reason})")
+        } else {
+            format!("{both} {place}")
+        }
+    });
+    let counts = record.final_attempt().map_or(0, |attempt| attempt.attempt);
+    format!("{}; attempt {counts} counts", words.collect::<Vec<_>>().join(", then "))
+}
+
+pub(super) fn differing(view: &View<'_>) -> Vec<Difference> {
+    let found = finals(view).filter(|(.., attempt)| differs(attempt));
+    let difference = found.map(|(peer, id, _, attempt)| {
+        let say = |kind| {
+            let judgement: &wsproof_engine::Judgement = attempt.judgement(kind);
+            format!("{} / {}", judgement.behavior.name(), judgement.close.name())
+        };
+        let judgement = attempt.judgement(view.judge);
+        let mut why = judgement.reason.clone();
+        if judgement.close != CloseBehavior::Ok && judgement.close_reason != why {
+            why = format!("{why}; closing: {}", judgement.close_reason);
+        }
+        Difference {
+            id: visible(id.as_str()),
+            peer: visible(peer),
+            link: view.names.file(peer, id, "html"),
+            verdicts: [view.judge, other(view.judge)].map(say),
+            why: linked(&bounded(&visible(&why), 300)),
+        }
+    });
+    difference.take(600).collect()
+}

@@ -1,0 +1,259 @@
+//! The conversation on a card: what both ends said, without reads, writes and timers.
+
+use std::time::Duration;
+
+use wsproof_engine::{Entry, Outcome, Timer, What};
+use wsproof_proto::{Deviation, FrameHeader, Role};
+
+use crate::{
+    log::{self, LogRow},
+    refusals::status_line,
+    words::{number, visible},
+};
+
+/// Rows that are drawn; the page of the case has the others.
+const ROWS: usize = 60;
+
+/// A row of a conversation.
+pub(super) struct Row {
+    pub(super) number: usize,
+    pub(super) at: String,
+    /// `tester`, `peer` or `both`.
+    pub(super) side: &'static str,
+    pub(super) wrong: bool,
+    /// For those who do not see where it stands.
+    pub(super) who: &'static str,
+    pub(super) name: String,
+    pub(super) words: String,
+    /// Octets, and whether they are header or mask.
+    pub(super) octets: Vec<(String, bool)>,
+    pub(super) text: String,
+    /// Lines that open on demand.
+    pub(super) more: String,
+}
+
+/// A conversation, as far as it is drawn.
+pub(super) struct Talk {
+    pub(super) rows: Vec<Row>,
+    pub(super) left: usize,
+    pub(super) words: String,
+}
+
+impl Talk {
+    /// `deciding` is the entry of the transcript that is marked; without one the first wait is.
+    pub(super) fn new(outcome: &Outcome, deciding: Option<usize>) -> Self {
+        let mut rows = rows(outcome, deciding);
+        if deciding.is_none()
+            && let Some(wait) =
+                rows.iter_mut().find(|row| row.side == "both" && !row.name.is_empty())
+        {
+            wait.wrong = true;
+        }
+        let words =
+            format!("{}, {} ms", number(rows.len(), "event"), log::millis(outcome.ended_at));
+        // The row that decides stays in sight.
+        let marked = rows.iter().position(|row| row.wrong).unwrap_or_default();
+        let first = marked.saturating_sub(ROWS / 2).min(rows.len().saturating_sub(ROWS));
+        let left = rows.len().saturating_sub(ROWS);
+        let mut rows: Vec<_> = rows.drain(..).skip(first).take(ROWS).collect();
+        for (number, row) in (1..).zip(&mut rows) {
+            row.number = first + number;
+        }
+        Self { rows, left, words }
+    }
+}
+
+fn rows(outcome: &Outcome, deciding: Option<usize>) -> Vec<Row> {
+    let mut rows = Vec::new();
+    let mut heads = outcome.openings.iter();
+    let mut opening = heads.next();
+    let mut asked = false;
+    let mut answered = false;
+    // What is wrong with the frame that is under way.
+    let mut wrong: Option<Deviation> = None;
+    let entries = &outcome.transcript.entries;
+    for (index, entry) in entries.iter().enumerate() {
+        let decides = deciding == Some(index);
+        match &entry.what {
+            What::Connected if outcome.role == Role::Client => {
+                if asked {
+                    opening = heads.next();
+                }
+                asked = false;
+                answered = false;
+            }
+            What::Wrote { .. } | What::Read { .. } if !asked => {
+                asked = true;
+                if let Some(opening) = opening {
+                    rows.push(request(entry, outcome, &opening.request));
+                }
+            }
+            What::Read { .. } | What::Opened if asked && !answered => {
+                answered = true;
+                if let Some(opening) = opening.filter(|opening| !opening.response.is_empty()) {
+                    let mut row = response(entry, outcome, opening);
+                    row.wrong = !opening.violations.is_empty();
+                    rows.push(row);
+                }
+            }
+            What::FrameSent { .. } => rows.push(frame(entry, None, decides)),
+            What::FrameReceived { header, offset, .. } => {
+                let own = wrong.take_if(|deviation| holds(header, *offset, deviation.offset));
+                rows.push(frame(entry, own, decides));
+            }
+            What::Deviates { deviation } => {
+                let complete = entries[index..].iter().any(|later| {
+                    matches!(&later.what, What::FrameReceived { header, offset, .. }
+                        if holds(header, *offset, deviation.offset))
+                });
+                if complete {
+                    wrong.get_or_insert(*deviation);
+                } else {
+                    rows.push(deviates(entry, *deviation));
+                }
+            }
+            What::TimerExpired { timer, mark } => {
+                let after = entries[..index].iter().rev().find_map(|earlier| match &earlier.what {
+                    What::TimerStarted { timer: t, after, .. } if t == timer => Some(*after),
+                    _ => None,
+                });
+                rows.push(wait(entry, *timer, after, mark.as_deref()));
+            }
+            What::WriteShutDown => rows.push(end(entry, "tester", "ends its sending half of TCP")),
+            What::TcpEnded { by } => rows.push(tcp_end(entry, *by)),
+            _ => {}
+        }
+    }
+    let says_end = |entry: &Entry| matches!(entry.what, What::TcpEnded { .. });
+    if let (false, Some(by)) = (entries.last().is_some_and(says_end), outcome.closing.tcp_end) {
+        let what = What::TcpEnded { by };
+        rows.push(tcp_end(&Entry { at: outcome.ended_at, connection: 0, what }, by));
+    }
+    rows
+}
+
+/// Whether a frame holds an octet of the stream, or ends right before it.
+fn holds(header: &FrameHeader, offset: u64, at: u64) -> bool {
+    let mut octets = Vec::new();
+    header.encode(&mut octets);
+    let length = (octets.len() as u64).saturating_add(header.length);
+    offset <= at && at < offset.saturating_add(length.max(1))
+}
+
+fn row(entry: &Entry, side: &'static str) -> Row {
+    Row {
+        number: 0,
+        at: log::millis(entry.at),
+        side,
+        wrong: false,
+        who: match side {
+            "tester" => "tester sends",
+            "peer" => "peer sends",
+            _ => "",
+        },
+        name: String::new(),
+        words: String::new(),
+        octets: Vec::new(),
+        text: String::new(),
+        more: String::new(),
+    }
+}
+
+fn sides(role: Role) -> (&'static str, &'static str) {
+    match role {
+        Role::Client => ("tester", "peer"),
+        Role::Server => ("peer", "tester"),
+    }
+}
+
+fn request(entry: &Entry, outcome: &Outcome, head: &[u8]) -> Row {
+    let (client, _) = sides(outcome.role);
+    let offers = crate::causes::wire::lines_of(head, "sec-websocket-extensions");
+    let offers = offers.first().and_then(|line| line.split_once(": ")).map(|(_, value)| value);
+    let offers =
+        offers.map_or_else(|| "offers nothing".to_owned(), |value| format!("offers {value}"));
+    let octets = number(head.len(), "octet");
+    Row {
+        name: "GET".to_owned(),
+        words: format!("upgrade, {octets}, {offers}"),
+        more: super::opening::dump(head),
+        ..row(entry, client)
+    }
+}
+
+fn response(entry: &Entry, outcome: &Outcome, opening: &wsproof_engine::Opening) -> Row {
+    let (_, server) = sides(outcome.role);
+    let line = status_line(opening);
+    let rest = line.strip_prefix("HTTP/1.1 ").unwrap_or(&line);
+    let (name, words) = rest.split_once(' ').unwrap_or((rest, ""));
+    Row {
+        name: name.to_owned(),
+        words: format!("{words}, {}", number(opening.response.len(), "octet")),
+        more: super::opening::dump(&opening.response),
+        ..row(entry, server)
+    }
+}
+
+fn frame(entry: &Entry, wrong: Option<Deviation>, decides: bool) -> Row {
+    let LogRow { lane, name, words, octets, text, .. } = log::row(&entry.what);
+    let side = if lane == log::Lane::TesterFrame { "tester" } else { "peer" };
+    let octets = octets.iter().map(|piece| (piece.hex(), piece.quiet)).collect();
+    let mut row = Row { name, words, octets, text, ..row(entry, side) };
+    row.wrong = decides || wrong.is_some();
+    if let Some(deviation) = wrong {
+        row.words = format!("{}: {}", row.words, deviation.violation.describe());
+    }
+    if row.wrong {
+        row.who = if side == "peer" { "peer sends, wrong:" } else { "tester sends" };
+    }
+    row
+}
+
+fn deviates(entry: &Entry, deviation: Deviation) -> Row {
+    Row {
+        wrong: true,
+        who: "peer sends, wrong:",
+        name: deviation.violation.describe().to_owned(),
+        words: format!("at octet {} of its stream", deviation.offset),
+        ..row(entry, "peer")
+    }
+}
+
+fn wait(entry: &Entry, timer: Timer, after: Option<Duration>, mark: Option<&str>) -> Row {
+    let span = after.map_or_else(String::new, |after| {
+        if after.subsec_millis() == 0 {
+            format!("{} s", after.as_secs())
+        } else {
+            format!("{} ms", after.as_millis())
+        }
+    });
+    let words = match timer {
+        Timer::Await => format!("waited {span} for the echoes"),
+        Timer::CloseAfter => format!("waited {span} for what is due; the tester closes"),
+        Timer::KillAfter => format!("waited {span} for the peer; the tester ends the connection"),
+        Timer::CloseHandshake => format!("waited {span} for the answer to the close frame"),
+        Timer::OpenHandshake => format!("waited {span} for the opening handshake"),
+        Timer::ServerDrop => format!("waited {span} for the server to end TCP"),
+        Timer::Wait => match mark {
+            Some(mark) => format!("pause of {span}, mark {}", visible(mark)),
+            None => format!("pause of {span}"),
+        },
+    };
+    let name = if timer == Timer::Wait { String::new() } else { "nothing".to_owned() };
+    Row { name, words, ..row(entry, "both") }
+}
+
+fn end(entry: &Entry, side: &'static str, words: &str) -> Row {
+    Row { who: side, words: words.to_owned(), ..row(entry, side) }
+}
+
+fn tcp_end(entry: &Entry, by: wsproof_engine::TcpEnd) -> Row {
+    use wsproof_engine::TcpEnd as End;
+    match by {
+        End::PeerFin => end(entry, "peer", "ends TCP"),
+        End::PeerReset => end(entry, "peer", "resets TCP"),
+        End::TesterFin => end(entry, "tester", "ends TCP"),
+        End::TesterAbort => end(entry, "tester", "resets TCP"),
+        End::NotConnected => Row { words: log::tcp_end(by).to_owned(), ..row(entry, "both") },
+    }
+}

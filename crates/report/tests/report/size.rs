@@ -1,0 +1,56 @@
+//! A large run: every classic case with thirty peers.
+
+use wsproof_engine::{Case, CaseId};
+use wsproof_report::{JudgeKind, Line, Results, html};
+
+use crate::sample::{
+    Act::{Fin, Send},
+    attempt, carry_out, catalogue, echo_125, good_lines, results, verdict,
+};
+
+const CASES: usize = 517;
+const PEERS: usize = 30;
+
+/// Every peer fails every tenth case, each third peer in a way of its own.
+fn large() -> (Results, Vec<Case>) {
+    let sample = catalogue();
+    let good = carry_out(
+        &sample[0],
+        None,
+        &[(2, Send(echo_125())), (3, Send(b"\x88\x02\x03\xe8")), (4, Fin)],
+    );
+    let bad = [
+        carry_out(&sample[0], None, &[(2, Send(b"\x81\x02**")), (4, Fin)]),
+        carry_out(&sample[0], None, &[(2, Send(b"\xc1\x02**")), (4, Fin)]),
+        carry_out(&sample[0], None, &[(2, Send(b"\x81\x00")), (4, Fin)]),
+    ];
+    let cases: Vec<_> = (0..CASES)
+        .map(|n| Case {
+            id: CaseId::new(format!("{}.{}.{}", 1 + n / 60, 1 + n / 10 % 6, 1 + n % 10)),
+            ..sample[0].clone()
+        })
+        .collect();
+    let mut lines: Vec<Line> = good_lines("x").into_iter().take(1).collect();
+    if let Some(Line::Run(run)) = lines.first_mut() {
+        run.cases = cases.iter().map(|case| case.id.clone()).collect();
+    }
+    for peer in 0..PEERS {
+        let name = format!("a server with a name of some length/{peer}.0");
+        for (n, case) in cases.iter().enumerate() {
+            let outcome = if n % 10 == 3 { &bad[peer % 3] } else { &good };
+            lines.push(attempt(&name, case, 2, outcome.clone()));
+            lines.push(verdict(&name, case, 2, false));
+        }
+    }
+    (results(lines), cases)
+}
+
+#[test]
+fn a_large_run_gives_a_page_that_can_be_opened() {
+    let (results, cases) = large();
+    let page = html::index(&results, &cases, JudgeKind::Rfc, |_| None, None).contents;
+    assert!(page.len() < 4 << 20, "{} octets", page.len());
+    let page = String::from_utf8(page).unwrap();
+    assert_eq!(page.matches("<article").count(), PEERS);
+    assert_eq!(page.matches("href=\"a_server_with").count(), CASES * PEERS + 41 * PEERS);
+}
