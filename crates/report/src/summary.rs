@@ -400,14 +400,14 @@ fn end(out: &mut Out, gate: &Gate<'_>, ending: Ending<'_>) {
         out.paragraph(Mark::Warn, "          ", &format!("and {more} more (--junit has them all)"));
     }
     out.add(Mark::Plain, format!("report    {}\n", visible(ending.report)));
-    if let Some(command) = replayed(gate) {
+    if let Some(command) = replayed(gate, ending.report) {
         out.add(Mark::Plain, format!("replay    {command}\n"));
     }
     out.add(Mark::Plain, format!("exit {}\n", ending.exit));
 }
 
 /// The command for the first case that is not as expected, else for one that fails as expected.
-fn replayed(gate: &Gate<'_>) -> Option<String> {
+fn replayed(gate: &Gate<'_>, report: &str) -> Option<String> {
     let results = gate.question.results;
     let judge = gate.question.judge;
     let cases = results.peers().iter().flat_map(|peer| {
@@ -424,7 +424,7 @@ fn replayed(gate: &Gate<'_>) -> Option<String> {
     });
     // Of equals the first.
     let first = judged.min_by_key(|(rank, ..)| *rank)?;
-    replay::command(results, first.1, first.2.as_str())
+    replay::of_stored(results, report, first.1, first.2.as_str())
 }
 
 /// How long a run took.

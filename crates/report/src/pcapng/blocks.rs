@@ -176,8 +176,8 @@ mod tests {
         expected.extend(b"\x01\0\x02\0hi\0\0\x04\0\x0d\0");
         expected.extend(program.bytes());
         expected.extend(b"\0\0\0\0\0\0\0\x3c\0\0\0");
-        expected.extend(b"\x01\0\0\0\x2c\0\0\0\x65\0\0\0\0\0\0\0");
-        expected.extend(b"\x02\0\x0a\0transcript\0\0\x09\0\x01\0\x09\0\0\0\0\0\0\0\x2c\0\0\0");
+        expected.extend(b"\x01\0\0\0\x30\0\0\0\x65\0\0\0\0\0\0\0");
+        expected.extend(b"\x02\0\x0a\0transcript\0\0\x09\0\x01\0\x09\0\0\0\0\0\0\0\x30\0\0\0");
         assert_eq!(Capture::new("hi", 0).finish(), expected);
     }
 
@@ -195,7 +195,7 @@ mod tests {
         let octets = capture.finish();
         let head = b"\x06\0\0\0\x58\0\0\0\0\0\0\0\x01\0\0\0\x02\0\0\0\x2a\0\0\0\x2f\0\0\0";
         assert_eq!(octets[..28], *head);
-        let ip = b"\x45\0\0\x2f\0\0\x40\0\x40\x06\x2a\xb9\x01\x02\x03\x04\x05\x06\x07\x08";
+        let ip = b"\x45\0\0\x2f\0\0\x40\0\x40\x06\x2a\xb6\x01\x02\x03\x04\x05\x06\x07\x08";
         assert_eq!(octets[28..48], *ip);
         let tcp = b"\0\x50\0\x51\0\0\0\x02\0\0\0\x03\x50\x18\xff\xff\0\0\0\0ab\0\0";
         assert_eq!(octets[48..72], *tcp);
