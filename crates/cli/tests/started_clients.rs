@@ -6,6 +6,15 @@
 
 mod support;
 
+use std::{
+    fs::File,
+    io::{BufRead, BufReader, Read},
+    process::{Command, Stdio},
+    sync::mpsc,
+    thread,
+    time::Duration,
+};
+
 use support::{lines, wsproof};
 use tempfile::TempDir;
 
@@ -60,8 +69,75 @@ fn a_client_that_goes_through_is_judged() {
         assert_eq!(exit, Some(code), "{text}");
         let judged = lines(dir.path(), "attempt");
         assert!(judged.iter().all(|attempt| attempt["peer"] == "mine"));
+        // The tester goes away from who did not echo; to send its code back is right.
+        assert!(judged.iter().all(|attempt| attempt["rfc"]["close"] == "OK"), "{judged:?}");
         assert_eq!(judged.len(), 1);
     }
+}
+
+/// A pipe with a name, by which one sees when the last process ends that holds it.
+struct Hold {
+    told: mpsc::Receiver<String>,
+}
+
+impl Hold {
+    fn new(dir: &TempDir) -> Self {
+        let path = dir.path().join("hold");
+        assert!(Command::new("mkfifo").arg(&path).status().unwrap().success());
+        let (teller, told) = mpsc::channel();
+        thread::spawn(move || {
+            let mut said = BufReader::new(File::open(path).unwrap());
+            let mut line = String::new();
+            said.read_line(&mut line).unwrap();
+            teller.send(line).unwrap();
+            said.read_to_string(&mut String::new()).unwrap();
+            teller.send("the end".to_owned()).unwrap();
+        });
+        Self { told }
+    }
+
+    /// The next that is told: a line, then that nobody holds it any more.
+    fn told(&self) -> String {
+        self.told.recv_timeout(Duration::from_secs(30)).expect("it is told long before")
+    }
+}
+
+#[test]
+fn nothing_is_left_behind() {
+    let dir = TempDir::new().unwrap();
+    let hold = Hold::new(&dir);
+    let command = format!("(echo; exec sleep 600) > hold & {}", testee(""));
+    assert_eq!(listen(&dir, &command, &[]).0, Some(0));
+    assert_eq!((hold.told(), hold.told()), ("\n".to_owned(), "the end".to_owned()));
+}
+
+#[test]
+fn the_end_of_the_terminal_ends_the_client_too() {
+    let dir = TempDir::new().unwrap();
+    let hold = Hold::new(&dir);
+    let run = Command::new(env!("CARGO_BIN_EXE_wsproof"))
+        .args(["listen", "--out", "out", "--client-cmd", "exec > hold; echo; exec sleep 600"])
+        .current_dir(dir.path())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    // The client runs.
+    assert_eq!(hold.told(), "\n");
+    let args = ["-HUP".to_owned(), run.id().to_string()];
+    assert!(Command::new("kill").args(args).status().unwrap().success());
+    assert_eq!(run.wait_with_output().unwrap().status.code(), Some(3));
+    assert_eq!(hold.told(), "the end");
+    assert!(dir.path().join("out/index.html").exists());
+}
+
+#[test]
+fn a_name_that_got_lost_is_told() {
+    let dir = TempDir::new().unwrap();
+    let command = testee("--agent {agent} #");
+    let (exit, text) = listen(&dir, &command, &["--agent", "two # words"]);
+    assert_eq!(exit, Some(0), "{text}");
+    assert!(text.contains("no client called itself two # words, but one two"), "{text}");
 }
 
 #[test]

@@ -323,8 +323,11 @@ fn close(case: &Case, outcome: &Outcome) -> Ruling<CloseBehavior> {
     }
     // A tester whose patience has ended goes away with a code that no case waits for; the peer does
     // well to send it back (RFC 6455, 5.5.1).
-    let sent_back = |code: &u16| closing.failed_by_me && closing.local_code == Some(*code);
-    let wrong = |code: &u16| !case.close.codes.contains(code) && !sent_back(code);
+    let sent_back = closing.failed_by_me && closing.local_code == Some(CloseCode::GOING_AWAY.0);
+    let wrong = |code: &u16| {
+        let going_away = sent_back && *code == CloseCode::GOING_AWAY.0;
+        !case.close.codes.contains(code) && !going_away
+    };
     if let Some(code) = closing.first_remote_code.filter(wrong) {
         let text =
             format!("close code {code} where {} or none is due", distinct_codes(&case.close.codes));
