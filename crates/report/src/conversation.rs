@@ -235,7 +235,9 @@ fn log_rows(out: &mut Out, attempt: &Attempt, marked: Option<usize>) {
                     continue;
                 }
             }
-            What::FrameSent { header, .. } => seen.owed += octets_of(header),
+            What::FrameSent { header, .. } => {
+                seen.owed = seen.owed.saturating_add(octets_of(header));
+            }
             What::Opened => seen.opened = true,
             // What comes of it is told: the wait, or what ended it.
             What::TimerStarted { .. } => continue,
@@ -290,7 +292,7 @@ fn waited(before: &[Entry], expired: &Entry) -> String {
 fn octets_of(header: &FrameHeader) -> u64 {
     let mut octets = Vec::new();
     header.encode(&mut octets);
-    octets.len() as u64 + header.length
+    (octets.len() as u64).saturating_add(header.length)
 }
 
 /// The lines of a row; the octets at these places of a frame are put into brackets.

@@ -105,7 +105,7 @@ impl Side {
 
     /// The sequence number of what comes next.
     fn seq(&self) -> u64 {
-        u64::from(self.syn) + self.sent + u64::from(self.fin)
+        self.sent.wrapping_add(u64::from(self.syn) + u64::from(self.fin))
     }
 }
 
@@ -154,7 +154,8 @@ impl Wire {
                 let by = if matches!(what, What::Wrote { .. }) { By::Tester } else { By::Peer };
                 let side = self.side(by);
                 let missing = side.stream.gap_before(side.sent);
-                side.sent += missing;
+                side.sent = side.sent.saturating_add(missing);
+                let end = side.sent.saturating_add(*len as u64);
                 let packets = side.stream.packets(side.sent, *len as u64, head);
                 let mut comment = (missing > 0).then(|| {
                     format!("{missing} octets before these were not logged, nor their times")
@@ -166,8 +167,10 @@ impl Wire {
                     let text = [comment.take(), cut].into_iter().flatten().collect::<Vec<_>>();
                     let text = (!text.is_empty()).then(|| text.join("; "));
                     send(self, by, PSH | ACK, &packet, text);
-                    self.side(by).sent += packet.len;
+                    let side = self.side(by);
+                    side.sent = side.sent.saturating_add(packet.len);
                 }
+                self.side(by).sent = end;
             }
             What::WriteShutDown => self.end(&mut send, By::Tester),
             What::TcpEnded { by } => match by {
@@ -191,7 +194,7 @@ impl Wire {
             // What was not logged at the end went before.
             let side = self.side(by);
             let missing = side.stream.gap_before(u64::MAX);
-            side.sent += missing;
+            side.sent = side.sent.saturating_add(missing);
             let text = (missing > 0)
                 .then(|| format!("{missing} octets before this were not logged, nor their times"));
             send(self, by, FIN | ACK, &Packet::default(), text);

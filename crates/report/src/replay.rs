@@ -5,7 +5,7 @@ use wsproof_engine::CaseId;
 use crate::{Results, words::visible};
 
 /// Options that say what was run and what became of it, with whether a value follows them.
-const LEFT_OUT: [(&str, bool); 12] = [
+const LEFT_OUT: [(&str, bool); 13] = [
     ("--badge", true),
     ("--baseline", true),
     ("--cases", true),
@@ -15,6 +15,7 @@ const LEFT_OUT: [(&str, bool); 12] = [
     ("--last-failed", false),
     ("--out", true),
     ("--partition", true),
+    ("--pcapng", true),
     ("--seed", true),
     ("--tap", true),
     ("--update-baseline", false),

@@ -10,6 +10,8 @@ use super::recall;
 
 /// Octets of a packet at most; with its headers it must stay below 64 KiB.
 const MAX_SEGMENT: u64 = 32 << 10;
+/// No read or write has more octets; of a damaged one the rest has no packets.
+const MAX_WRITE: u64 = 1 << 20;
 
 /// A stream of octets of which some are known.
 #[derive(Debug, Default)]
@@ -81,9 +83,11 @@ fn gap(
     entries: &[&Entry],
     len: impl Fn(&What) -> Option<usize>,
 ) -> Option<(u64, u64)> {
-    let total: u64 = sizes.iter().map(|(size, count)| (*size as u64).saturating_mul(*count)).sum();
-    let logged = |entries: &[&Entry]| -> u64 {
-        entries.iter().filter_map(|entry| len(&entry.what)).map(|len| len as u64).sum()
+    let sizes = sizes.iter().map(|(size, count)| (*size as u64).saturating_mul(*count));
+    let total = sizes.fold(0, u64::saturating_add);
+    let logged = |entries: &[&Entry]| {
+        let lens = entries.iter().filter_map(|entry| len(&entry.what)).map(|len| len as u64);
+        lens.fold(0, u64::saturating_add)
     };
     let missing = total.checked_sub(logged(entries)).filter(|missing| *missing > 0)?;
     let find = |is: fn(&What) -> bool| entries.iter().position(|entry| is(&entry.what));
@@ -143,15 +147,15 @@ impl Stream {
                 What::FrameSent { header, head, repeated, .. } => {
                     let payload = sent.payload(header, head, *repeated);
                     let gap = self.gap.filter(|(start, _)| written >= *start);
-                    let at = written + gap.map_or(0, |(_, missing)| missing);
+                    let at = written.saturating_add(gap.map_or(0, |(_, missing)| missing));
                     self.add(at.max(self.end()), header, payload);
                 }
                 What::Wrote { len, head, .. } => {
                     let gap = self.gap.filter(|(start, _)| written >= *start);
-                    let at = written + gap.map_or(0, |(_, missing)| missing);
+                    let at = written.saturating_add(gap.map_or(0, |(_, missing)| missing));
                     // Octets of which no frame is known may stand before a frame.
                     self.units.retain(|unit| unit.agrees(at, head));
-                    written += *len as u64;
+                    written = written.saturating_add(*len as u64);
                 }
                 _ => {}
             }
@@ -192,7 +196,7 @@ impl Stream {
             let mut at = 0;
             for (start, header, head) in std::mem::take(&mut message) {
                 let payload = whole.as_ref().map(|whole| recall::bounded(whole, at, header.length));
-                at += header.length;
+                at = at.saturating_add(header.length);
                 let payload = payload.filter(|payload| payload.starts_with(&head)).unwrap_or(head);
                 self.add(start, &header, payload);
             }
@@ -207,11 +211,11 @@ impl Stream {
     /// packet whose octets are not all known ends with the frame, so that the next one begins with
     /// a frame again.
     pub(super) fn packets(&self, start: u64, len: u64, head: &[u8]) -> Vec<Packet> {
-        let end = start.saturating_add(len);
+        let end = start.saturating_add(len.min(MAX_WRITE));
         let mut packets = Vec::new();
         let mut at = start;
         while at < end {
-            let limit = end.min(at + MAX_SEGMENT);
+            let limit = end.min(at.saturating_add(MAX_SEGMENT));
             let mut octets = Vec::new();
             let mut known = at;
             let stop = loop {
@@ -249,7 +253,7 @@ impl Stream {
 impl Unit {
     /// Whether it has the octets that stand at `at`, as far as both are known.
     fn agrees(&self, at: u64, head: &[u8]) -> bool {
-        let (from, to) = (self.start.max(at), self.end.min(at + head.len() as u64));
+        let (from, to) = (self.start.max(at), self.end.min(at.saturating_add(head.len() as u64)));
         (from..to).all(|n| {
             let mine = self.octets.get(small(n - self.start));
             mine.is_none_or(|mine| head.get(small(n - at)) == Some(mine))
