@@ -10,6 +10,7 @@ mod fuzz;
 mod layers;
 mod lines;
 mod peers;
+mod schema;
 
 use std::{
     path::{Path, PathBuf},
@@ -33,7 +34,9 @@ Commands:
   fuzz TARGET [SECONDS]
           Fuzz one of the targets in fuzz/, for ten minutes unless told
   layers  Compare the dependencies between our crates with the allowed arrows
-  lines   Find files that are too long";
+  lines   Find files that are too long
+  schema [--check]
+          Write the JSON Schema of results.jsonl, or find out whether it is up to date";
 
 /// Lints and documentation with these flags fail on any warning.
 const DENY_WARNINGS: &str = "-Dwarnings";
@@ -52,6 +55,8 @@ fn main() -> ExitCode {
         ["fuzz", ref more @ ..] => fuzz::run(&root(), more),
         ["layers"] => layers::check(),
         ["lines"] => lines::check(&root()),
+        ["schema"] => schema::run(&root(), false),
+        ["schema", "--check"] => schema::run(&root(), true),
         ["help" | "-h" | "--help"] => {
             println!("{USAGE}");
             Ok(())
@@ -89,6 +94,7 @@ fn ci() -> anyhow::Result<()> {
     step("formatting", &|| cargo(&["fmt", "--all", "--check"], &[]));
     step("layers", &layers::check);
     step("lines", &|| lines::check(&root()));
+    step("schema", &|| schema::run(&root(), true));
     step("lints", &|| {
         let lint = ["clippy", "--workspace", "--all-targets", "--locked", "--", DENY_WARNINGS];
         cargo(&lint, &[])

@@ -1,6 +1,7 @@
 //! The command line of `wsproof`.
 
 mod ci;
+mod replay;
 
 use std::{ffi::OsString, net::SocketAddr, path::PathBuf};
 
@@ -12,6 +13,8 @@ pub(crate) use ci::{
 };
 
 use crate::partition::Partition;
+
+pub(crate) use replay::ReplayArgs;
 
 /// Proves a WebSocket implementation on the wire.
 #[derive(Debug, Parser)]
@@ -33,6 +36,8 @@ pub(crate) enum Command {
     Listen(Box<ListenArgs>),
     /// Run a strict echo server to test clients and suites against
     Echo(EchoArgs),
+    /// Run a case of stored results again, and print the whole conversation
+    Replay(Box<ReplayArgs>),
     /// Render, merge, compare and check stored results
     Report {
         #[command(subcommand)]
@@ -80,6 +85,20 @@ pub(crate) struct TestArgs {
     #[arg(long, value_name = "S", default_value_t = 30, requires = "server_cmd")]
     pub(crate) server_timeout: u64,
 
+    #[command(flatten)]
+    pub(crate) request: RequestArgs,
+
+    /// Leave out all limits, to debug a server
+    #[arg(long)]
+    pub(crate) no_deadline: bool,
+
+    #[command(flatten)]
+    pub(crate) tls: TlsArgs,
+}
+
+/// What the opening request says.
+#[derive(Debug, Args)]
+pub(crate) struct RequestArgs {
     /// Further field of the opening request, `Name: value`; may be repeated
     #[arg(long, value_name = "FIELD")]
     pub(crate) header: Vec<String>,
@@ -91,13 +110,6 @@ pub(crate) struct TestArgs {
     /// Origin to send
     #[arg(long, value_name = "ORIGIN")]
     pub(crate) origin: Option<String>,
-
-    /// Leave out all limits, to debug a server
-    #[arg(long)]
-    pub(crate) no_deadline: bool,
-
-    #[command(flatten)]
-    pub(crate) tls: TlsArgs,
 }
 
 /// Which cases are run, how they are judged, and where the report goes.
@@ -119,6 +131,10 @@ pub(crate) struct RunArgs {
     #[arg(long, value_name = "DIR", default_value = "wsproof-report")]
     pub(crate) out: PathBuf,
 
+    /// Folder for captures, one for each attempt, that Wireshark reads
+    #[arg(long, value_name = "DIR")]
+    pub(crate) pcapng: Option<PathBuf>,
+
     /// Judgement that is shown and that decides the exit code
     #[arg(long, value_name = "WHOSE", default_value = "rfc")]
     pub(crate) judge: Judge,
@@ -136,7 +152,7 @@ pub(crate) struct RunArgs {
 }
 
 /// How to speak TLS to servers.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Args)]
 #[command(next_help_heading = "TLS, for wss:// URLs")]
 pub(crate) struct TlsArgs {
     /// Accept any certificate, as without --verify and --ca
@@ -371,9 +387,9 @@ fn agents(text: &str) -> Result<usize, String> {
 
 /// What to say to a command that is none.
 pub(crate) fn unknown_command(name: &str) -> String {
-    const PLANNED: [&str; 7] = ["doctor", "replay", "fuzz", "load", "completions", "man", "h2"];
+    const PLANNED: [&str; 6] = ["doctor", "fuzz", "load", "completions", "man", "h2"];
     const THERE: &str =
-        "there are `test`, `listen`, `echo`, `testee`, `report`, `cases` and `wstest`";
+        "there are `test`, `listen`, `echo`, `testee`, `replay`, `report`, `cases` and `wstest`";
     if PLANNED.contains(&name) {
         format!("`wsproof {name}` is not there yet; {THERE}")
     } else {

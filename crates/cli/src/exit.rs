@@ -49,6 +49,11 @@ impl Error {
         }
     }
 
+    /// The user ended it; `text` says what was not done.
+    pub(crate) fn interrupted(text: impl Into<String>) -> Self {
+        Self { exit: Exit::Interrupted, text: text.into(), source: None }
+    }
+
     pub(crate) fn exit(&self) -> Exit {
         self.exit
     }

@@ -63,6 +63,7 @@ pub(crate) async fn run(args: ListenArgs) -> Result<Exit, Error> {
         judge: run.judge.into(),
         voice: Voice::Own,
         out: run.out,
+        pcapng: run.pcapng,
         jobs: None,
         limits: Limits::Scaled(run.time_scale),
         seed: run.seed.unwrap_or_else(seed_from_clock),

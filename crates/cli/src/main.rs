@@ -12,6 +12,7 @@ mod node;
 mod output;
 mod partition;
 mod progress;
+mod replay;
 mod report;
 mod selection;
 mod session;
@@ -62,6 +63,7 @@ fn run(command: Command) -> Result<Exit, exit::Error> {
         Command::Cases(args) => cases::run(&args),
         Command::Echo(args) => runtime()?.block_on(echo::run(args)),
         Command::Listen(args) => runtime()?.block_on(listen::run(*args)),
+        Command::Replay(args) => runtime()?.block_on(replay::run(*args)),
         Command::Report { what } => report::run(&what),
         Command::Test(args) => runtime()?.block_on(test::run(*args)),
         Command::Testee(args) => runtime()?.block_on(testee::run(*args)),

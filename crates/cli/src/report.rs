@@ -11,7 +11,7 @@ use wsproof_report::{
     gate::Scope,
     json, junit, markdown,
     merge::{self, Part},
-    tap,
+    pcapng, tap,
 };
 
 use crate::{
@@ -37,6 +37,9 @@ pub(crate) fn run(command: &ReportCommand) -> Result<Exit, Error> {
         ReportCommand::Junit(args) => text(args, "junit.xml", junit::render),
         ReportCommand::Markdown(args) => text(args, "report.md", markdown::render),
         ReportCommand::Merge(args) => merge(args),
+        ReportCommand::Pcapng(args) => {
+            folder(args, |stored| pcapng::files(&stored.results, &stored.cases).collect())
+        }
         ReportCommand::Tap(args) => text(args, "report.tap", tap::render),
     }
 }

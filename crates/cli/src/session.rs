@@ -18,7 +18,7 @@ use wsproof_report::{
     contract::{
         self, Confirmation, End, Excluded, Machine, Note, PartInfo, PeerInfo, RunInfo, Verdict,
     },
-    html,
+    html, pcapng,
 };
 use wsproof_runner::{Attempt, Event, Options, Peer, Settled, run_peer};
 
@@ -54,6 +54,8 @@ pub(crate) struct Plan {
     pub(crate) excluded: Vec<(String, Vec<String>)>,
     /// Which part of a divided run this is.
     pub(crate) part: Option<PartInfo>,
+    /// Folder for captures.
+    pub(crate) pcapng: Option<PathBuf>,
     /// What the run is compared with.
     pub(crate) gate: gate::Setup,
 }
@@ -204,6 +206,12 @@ impl Session {
             .flush()
             .map_err(|error| Error::failed(format!("write {}", self.path.display()), error))?;
         self.write_report()?;
+        if let Some(folder) = &self.plan.pcapng {
+            // One by one: they are large.
+            for file in pcapng::files(&self.results, &self.cases()) {
+                stored::write(folder, &[file])?;
+            }
+        }
         let ended = Ended {
             results: &self.results,
             cases: &self.cases(),
@@ -275,7 +283,13 @@ impl Session {
                 if listener.name.is_none() {
                     let name = self.name(named, attempt.outcome.openings.first());
                     listener.named(&name);
-                    self.peer(&name, &named.url)?;
+                    let peer = &named.peer;
+                    let dial = contract::Dial {
+                        target: peer.target.clone(),
+                        timers: peer.timers,
+                        settings: peer.settings,
+                    };
+                    self.peer(&name, &named.url, Some(dial))?;
                 }
                 self.attempt(&listener.name.clone().unwrap_or_default(), *attempt)?;
             }
@@ -294,9 +308,14 @@ impl Session {
     }
 
     /// Takes a peer in, with the cases that are not for it.
-    pub(crate) fn peer(&mut self, name: &str, url: &str) -> Result<(), Error> {
+    pub(crate) fn peer(
+        &mut self,
+        name: &str,
+        url: &str,
+        dial: Option<contract::Dial>,
+    ) -> Result<(), Error> {
         let (peer, url) = (name.to_owned(), url.to_owned());
-        self.write(Line::Peer(PeerInfo { peer: peer.clone(), url }))?;
+        self.write(Line::Peer(PeerInfo { peer: peer.clone(), url, dial }))?;
         let cases = self.excluded_for(name);
         if cases.is_empty() { Ok(()) } else { self.write(Line::Excluded(Excluded { peer, cases })) }
     }
@@ -306,18 +325,7 @@ impl Session {
         if self.is_excluded(peer, &attempt.case.id) {
             return Ok(());
         }
-        self.write(Line::Attempt(Box::new(contract::Attempt {
-            peer: peer.to_owned(),
-            case: attempt.case.id.clone(),
-            attempt: attempt.number,
-            quiet: attempt.quiet,
-            beside: attempt.beside,
-            comparable: attempt.comparable,
-            started: timestamp(attempt.started),
-            outcome: attempt.outcome,
-            classic: attempt.classic,
-            rfc: attempt.rfc,
-        })))
+        self.write(Line::Attempt(Box::new(to_stored(peer, attempt))))
     }
 
     /// Takes in which attempt of a case counts.
@@ -356,6 +364,22 @@ impl Session {
             .map_err(|error| Error::failed(format!("write {}", self.path.display()), error))?;
         self.results.push(line);
         Ok(())
+    }
+}
+
+/// An attempt as it is stored.
+pub(crate) fn to_stored(peer: &str, attempt: Attempt) -> contract::Attempt {
+    contract::Attempt {
+        peer: peer.to_owned(),
+        case: attempt.case.id.clone(),
+        attempt: attempt.number,
+        quiet: attempt.quiet,
+        beside: attempt.beside,
+        comparable: attempt.comparable,
+        started: timestamp(attempt.started),
+        outcome: attempt.outcome,
+        classic: attempt.classic,
+        rfc: attempt.rfc,
     }
 }
 

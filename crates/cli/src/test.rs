@@ -8,7 +8,7 @@ use wsproof_runner::{Address, Identity, Peer, Readiness, ServerCommand, Tls, Tls
 use wsproof_testee::{EchoOptions, EchoServer};
 
 use crate::{
-    args::{TestArgs, TlsArgs},
+    args::{RequestArgs, TestArgs, TlsArgs},
     echo::{end_signal, fault, leave_at_once, server_config},
     exit::{Error, Exit},
     output,
@@ -31,13 +31,14 @@ pub(crate) async fn run(args: TestArgs) -> Result<Exit, Error> {
     if args.agent.is_some() && urls.len() > 1 {
         return Err(Error::usage("--agent names one server; with several they name themselves"));
     }
-    let fields = args.header.iter().map(|text| field(text)).collect::<Result<Vec<_>, _>>()?;
+    let fields = fields(&args.request)?;
     let cancel = CancellationToken::new();
     let plan = Plan {
         cases: cases.into_iter().map(Arc::new).collect(),
         judge: args.run.judge.into(),
         voice: Voice::Own,
         out: args.run.out.clone(),
+        pcapng: args.run.pcapng.clone(),
         jobs: args.jobs.map(usize::from),
         limits: if args.no_deadline { Limits::Off } else { Limits::Scaled(args.run.time_scale) },
         // Parts can be merged if they have one seed.
@@ -53,7 +54,13 @@ pub(crate) async fn run(args: TestArgs) -> Result<Exit, Error> {
     let mut command = None;
     let built_in = CancellationToken::new();
     if let Some(text) = &args.server_cmd {
-        let (url, server) = start_server(text, &args, urls.first()).await?;
+        if urls.len() > 1 {
+            let text = "--server-cmd starts one server; more than one URL was given";
+            return Err(Error::usage(text));
+        }
+        let limit = Duration::from_secs(args.server_timeout);
+        let ready = args.server_ready.clone();
+        let (url, server) = start_server(text, urls.first(), ready, limit).await?;
         urls = vec![url];
         command = Some(server);
     } else if urls.is_empty() {
@@ -68,8 +75,8 @@ pub(crate) async fn run(args: TestArgs) -> Result<Exit, Error> {
             peer: Peer {
                 address: Address { tls: tls.clone().filter(|_| url.secure), ..url.address.clone() },
                 target: Target {
-                    origin: args.origin.clone(),
-                    subprotocols: args.subprotocol.clone(),
+                    origin: args.request.origin.clone(),
+                    subprotocols: args.request.subprotocol.clone(),
                     fields: fields.clone(),
                     ..Target::new(url.host_field(false), url.path.clone())
                 },
@@ -124,6 +131,11 @@ pub(crate) fn tls(args: &TlsArgs, urls: &[WsUrl]) -> Result<Option<Tls>, Error> 
     Ok(None)
 }
 
+/// The further fields of the opening request.
+pub(crate) fn fields(request: &RequestArgs) -> Result<Vec<(String, String)>, Error> {
+    request.header.iter().map(|text| field(text)).collect()
+}
+
 fn field(text: &str) -> Result<(String, String), Error> {
     let fault = |what: &str| Error::usage(format!("--header `{text}`: {what}"));
     let (name, value) =
@@ -138,7 +150,7 @@ fn field(text: &str) -> Result<(String, String), Error> {
     Ok((name.to_owned(), value.trim().to_owned()))
 }
 
-async fn start_built_in(stop: CancellationToken) -> Result<WsUrl, Error> {
+pub(crate) async fn start_built_in(stop: CancellationToken) -> Result<WsUrl, Error> {
     const WHAT: &str = "start the built-in echo server";
     let options = EchoOptions { server: server_config(), ..EchoOptions::default() };
     let server = EchoServer::bind(options).await.map_err(|error| Error::failed(WHAT, error))?;
@@ -148,22 +160,20 @@ async fn start_built_in(stop: CancellationToken) -> Result<WsUrl, Error> {
     Ok(url)
 }
 
-async fn start_server(
+/// Starts a server and waits until it is ready: until its port accepts, or it prints `ready`.
+pub(crate) async fn start_server(
     command: &str,
-    args: &TestArgs,
     url: Option<&WsUrl>,
+    ready: Option<String>,
+    limit: Duration,
 ) -> Result<(WsUrl, ServerCommand), Error> {
-    if args.urls.len() > 1 {
-        return Err(Error::usage("--server-cmd starts one server; more than one URL was given"));
-    }
     let url = if let Some(url) = url {
         url.clone()
     } else {
         let port = free_port().map_err(|error| Error::failed("find a free port", error))?;
         WsUrl::parse(&format!("ws://127.0.0.1:{port}")).map_err(Error::usage)?
     };
-    let readiness = args.server_ready.clone().map_or(Readiness::Port, Readiness::Output);
-    let limit = Duration::from_secs(args.server_timeout);
+    let readiness = ready.map_or(Readiness::Port, Readiness::Output);
     let address = &url.address;
     let server = ServerCommand::start(command, &address.host, address.port, &readiness, limit)
         .await

@@ -44,7 +44,7 @@ fn wrong_usage_is_named_with_its_mend() {
     check(&["testee", "ws://localhost", "--defect", "nonsense"], 2, "is no defect");
     check(&["testee", "ws://localhost", "--parallel", "0"], 2, "1..=1024");
     check(&["testee", "ws://localhost", "--timeout", "0"], 2, "needs some time");
-    check(&["replay", "x", "y"], 2, "not there yet");
+    check(&["doctor", "ws://localhost"], 2, "not there yet");
     check(&["tset"], 2, "no command");
     check(&[], 2, "Usage");
 }

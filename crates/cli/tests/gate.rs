@@ -83,7 +83,7 @@ fn whatever_differs_from_the_baseline_is_1_and_says_what_to_do() {
     let (server, good) = (with_defect(), serve(|stream, _| echo(stream)));
     check_rows(&server, CASES, ROW, 0, &["0 new, 1 known, 0 stale"]);
     // A verdict that is worse than expected, or better.
-    check_rows(&server, CASES, "", 1, &["FAIL 2.5", "NEW", "replay wsproof test --cases 2.5"]);
+    check_rows(&server, CASES, "", 1, &["FAIL 2.5", "NEW", "replay wsproof replay"]);
     check_rows(&good, CASES, ROW, 1, &["unexpected pass 2.5: passed where", "remove the row"]);
     // A case that was not run, with a row and without.
     check_rows(&server, "1.1.1,2.4", ROW, 1, &["missing 2.5", "run what the baseline names"]);

@@ -11,6 +11,7 @@ use crate::{Ask, Expected, Kind, Payload, Series, Step};
 ///
 /// Ids are ordered part by part, numbers before letters and by value.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(transparent)]
 pub struct CaseId(String);
 
@@ -108,6 +109,7 @@ pub enum Grade {
 
 /// Why something is accepted or refused: the strength of the rule behind it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Basis {
     /// Readers of the RFC disagree; nobody is punished.
@@ -214,7 +216,8 @@ pub enum Edit {
 }
 
 /// Limits of the closing and opening handshakes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Timers {
     /// For the peer's part of the opening handshake.
     pub open_handshake: Duration,

@@ -64,6 +64,7 @@ impl Ask {
 
 /// Where a peer's compressed messages leave what was agreed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct WindowExceeded {
     /// Which message, counted from 1.
     pub message: u32,

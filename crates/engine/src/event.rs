@@ -8,6 +8,7 @@ use crate::Payload;
 
 /// The kind of a data message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Kind {
     /// Octets.
@@ -39,6 +40,7 @@ pub enum Expected {
 
 /// An event that was observed, with the time since the connection began.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Event {
     /// When it was complete.
     pub at: Duration,
@@ -48,6 +50,7 @@ pub struct Event {
 
 /// What was observed. Long payloads are compared while they arrive and not kept.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Observed {
     /// A data message.
@@ -58,6 +61,7 @@ pub enum Observed {
         len: u64,
         /// The first octets.
         #[serde(with = "crate::transcript::hex")]
+        #[cfg_attr(feature = "schema", schemars(with = "String"))]
         head: Vec<u8>,
         /// Which of the case's payloads it equals, by index.
         equals: Option<usize>,
@@ -68,6 +72,7 @@ pub enum Observed {
     Pong {
         /// Its payload, at most the first 125 octets of it.
         #[serde(with = "crate::transcript::hex")]
+        #[cfg_attr(feature = "schema", schemars(with = "String"))]
         payload: Vec<u8>,
         /// Length of the payload on the wire.
         len: u64,

@@ -17,6 +17,7 @@ use crate::{Accept, Basis, Case, Event, Grade, Payload};
 
 /// Verdict on what was received.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub enum Behavior {
     /// As it should be.
     #[serde(rename = "OK")]
@@ -37,6 +38,7 @@ pub enum Behavior {
 
 /// Verdict on how the connection was closed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub enum CloseBehavior {
     /// As it should be.
     #[serde(rename = "OK")]
@@ -87,6 +89,7 @@ impl CloseBehavior {
 
 /// Both verdicts with what they rest on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Judgement {
     /// On what was received.
     pub behavior: Behavior,

@@ -16,6 +16,7 @@ pub(crate) const MAX_BODY: usize = 16 << 10;
 
 /// Whom a run dials, and what it says of itself in the opening request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Target {
     /// The `Host` field.
     pub host: String,
@@ -100,15 +101,19 @@ impl Target {
 
 /// Both halves of an opening handshake, with what was wrong in the peer's.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Opening {
     /// The request's octets, as sent or received.
     #[serde(with = "text")]
+    #[cfg_attr(feature = "schema", schemars(with = "String"))]
     pub request: Vec<u8>,
     /// The octets of the response's head, or of what came in its place.
     #[serde(with = "text")]
+    #[cfg_attr(feature = "schema", schemars(with = "String"))]
     pub response: Vec<u8>,
     /// The first octets of a refusal's body.
     #[serde(with = "text")]
+    #[cfg_attr(feature = "schema", schemars(with = "String"))]
     pub body: Vec<u8>,
     /// The response's status.
     pub status: Option<u16>,

@@ -9,6 +9,7 @@ use crate::{Event, Opening, Transcript, WindowExceeded};
 
 /// How TCP came to its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum TcpEnd {
     /// No connection came about.
@@ -26,6 +27,7 @@ pub enum TcpEnd {
 /// What the classic files say about the closing of a connection, from the tester's view.
 #[expect(clippy::struct_excessive_bools, reason = "these are the fields of the classic files")]
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ClosingState {
     /// The tester sent the first close frame.
     pub closed_by_me: bool,
@@ -47,6 +49,7 @@ pub struct ClosingState {
     pub local_code: Option<u16>,
     /// The reason in the tester's close frame.
     #[serde(with = "optional_text")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<String>"))]
     pub local_reason: Option<Vec<u8>>,
     /// The code in the peer's close frame.
     pub remote_code: Option<u16>,
@@ -56,6 +59,7 @@ pub struct ClosingState {
     pub first_remote_code: Option<u16>,
     /// The reason in the peer's close frame.
     #[serde(with = "optional_text")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<String>"))]
     pub remote_reason: Option<Vec<u8>>,
     /// The peer's close frame came before the tester had sent one. A peer that closes with a code
     /// that `wstest` does not know did so, although the tester then fails the connection itself.
@@ -71,6 +75,7 @@ pub struct ClosingState {
 
 /// Counts of what went over the wire.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Stats {
     /// Size of a read to the number of such reads.
     pub read_sizes: BTreeMap<usize, u64>,
@@ -84,6 +89,7 @@ pub struct Stats {
 
 /// How much data went one way, in data frames while the connection was open.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Volume {
     /// Messages that were complete.
     pub messages: u64,
@@ -106,6 +112,7 @@ impl Volume {
 
 /// How much data went both ways.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Traffic {
     /// From the peer.
     pub incoming: Volume,
@@ -116,6 +123,7 @@ pub struct Traffic {
 /// Everything that a run knows when it is over.
 #[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Outcome {
     /// The tester's role.
     pub role: Role,

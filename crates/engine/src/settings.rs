@@ -1,7 +1,11 @@
 //! Settings of the tester's endpoint that a specification of `wstest` may change.
 
+use serde::{Deserialize, Serialize};
+
 /// How the tester's endpoint behaves. The default is what all verdicts are made for.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(default)]
 pub struct Settings {
     /// Whether the peer masks its frames does not matter.
     pub accepts_any_masking: bool,

@@ -14,6 +14,7 @@ pub(crate) const HEAD: usize = 64;
 
 /// Everything that happened on the connections of a run.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Transcript {
     /// The entries in order.
     pub entries: Vec<Entry>,
@@ -23,6 +24,7 @@ pub struct Transcript {
 
 /// One line of the wire log.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Entry {
     /// Time since the first connection was begun.
     pub at: Duration,
@@ -36,6 +38,7 @@ pub struct Entry {
 
 /// A timer of the tester.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Timer {
     /// The script's own limit for what it waits for.
@@ -56,6 +59,7 @@ pub enum Timer {
 
 /// What can happen.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case", tag = "what")]
 pub enum What {
     /// TCP (and TLS) is there.
@@ -71,6 +75,7 @@ pub enum What {
         header: FrameHeader,
         /// The first octets of its payload, unmasked.
         #[serde(with = "hex")]
+        #[cfg_attr(feature = "schema", schemars(with = "String"))]
         head: Vec<u8>,
         /// Offset of its first octet in the peer's stream.
         offset: u64,
@@ -81,6 +86,7 @@ pub enum What {
         header: FrameHeader,
         /// The first octets of its payload, unmasked.
         #[serde(with = "hex")]
+        #[cfg_attr(feature = "schema", schemars(with = "String"))]
         head: Vec<u8>,
         /// Size of the writes into which it is cut.
         chop: Option<usize>,
@@ -97,6 +103,7 @@ pub enum What {
         len: usize,
         /// The first of them.
         #[serde(with = "hex")]
+        #[cfg_attr(feature = "schema", schemars(with = "String"))]
         head: Vec<u8>,
     },
     /// TCP ended.
@@ -133,6 +140,7 @@ pub enum What {
         len: usize,
         /// The first of them.
         #[serde(with = "hex")]
+        #[cfg_attr(feature = "schema", schemars(with = "String"))]
         head: Vec<u8>,
         /// Whether nothing else may join this write.
         own_write: bool,

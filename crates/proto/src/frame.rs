@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// The four opcode bits of a frame, those without a meaning included.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(into = "u8", try_from = "u8")]
 pub enum Opcode {
     /// `0x8`: starts or answers the closing handshake.
@@ -91,6 +92,7 @@ impl TryFrom<u8> for Opcode {
 
 /// How the payload length is written (RFC 6455, 5.2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum LengthForm {
     /// The shortest form that holds the length, the only legal one.
@@ -106,6 +108,7 @@ pub enum LengthForm {
 
 /// Everything in a frame but its payload.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct FrameHeader {
     /// Whether this is the last fragment of its message.
     pub fin: bool,

@@ -20,6 +20,7 @@ pub use violation::{Deviation, Violation};
 
 /// One of the two ends of a WebSocket connection (RFC 6455, 1.3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Role {
     /// The end that dials and masks its frames.

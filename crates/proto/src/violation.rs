@@ -6,6 +6,7 @@ use crate::CloseCode;
 
 /// A violation and the place where it happened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Deviation {
     /// What was wrong.
     pub violation: Violation,
@@ -18,6 +19,7 @@ macro_rules! violations {
     ($($(#[$doc:meta])* $name:ident: $rfc:literal, $section:literal, $code:expr, $says:literal;)*) => {
         /// One variant for each sin against RFC 6455 or HTTP.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+        #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
         #[serde(rename_all = "kebab-case")]
         pub enum Violation {
             $(#[doc = $says] $(#[$doc])* $name,)*

@@ -5,13 +5,14 @@
 //! early, without its [`End`].
 
 use serde::{Deserialize, Serialize};
-use wsproof_engine::{CaseId, Judgement, Outcome};
+use wsproof_engine::{CaseId, Judgement, Outcome, Settings, Target, Timers};
 
 /// The version of the format, written into [`RunInfo::format`].
 pub const FORMAT: u32 = 1;
 
 /// One line of `results.jsonl`, told apart by its field `type`.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(tag = "type", rename_all = "kebab-case")]
 pub enum Line {
     /// How the run was started: the first line.
@@ -32,6 +33,7 @@ pub enum Line {
 
 /// How a run was started, and on what.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct RunInfo {
     /// The version of this format.
     pub format: u32,
@@ -58,6 +60,7 @@ pub struct RunInfo {
 
 /// A part of a run that was divided among machines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct PartInfo {
     /// How its cases were chosen.
     pub by: PartBy,
@@ -71,6 +74,7 @@ pub struct PartInfo {
 
 /// How cases are divided among parts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum PartBy {
     /// By their ids, so that further cases move no other.
@@ -83,6 +87,7 @@ pub enum PartBy {
 
 /// The two judgements over an outcome.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum JudgeKind {
     /// What `wstest` says.
@@ -94,6 +99,7 @@ pub enum JudgeKind {
 
 /// The tester's machine.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Machine {
     /// Its operating system.
     pub os: String,
@@ -105,15 +111,32 @@ pub struct Machine {
 
 /// A peer under test.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct PeerInfo {
     /// The agent's name, by which all other lines refer to it.
     pub peer: String,
-    /// Where it was reached; empty for a client under test.
+    /// Where it was reached; of a client under test, from where it came.
     pub url: String,
+    /// How it was dialled, for who wants to do so again; absent for a client under test.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dial: Option<Dial>,
+}
+
+/// What the tester says of itself when it dials a peer, and how it behaves then.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Dial {
+    /// What every opening request says.
+    pub target: Target,
+    /// Limits of the handshakes in place of the cases' own.
+    pub timers: Option<Timers>,
+    /// How the tester's endpoint behaves.
+    pub settings: Settings,
 }
 
 /// Selected cases that are left out with one peer on purpose.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Excluded {
     /// The peer's name.
     pub peer: String,
@@ -123,6 +146,7 @@ pub struct Excluded {
 
 /// A case that was carried out once with one peer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Attempt {
     /// The peer's name.
     pub peer: String,
@@ -158,6 +182,7 @@ impl Attempt {
 
 /// Which attempt of a case counts.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Verdict {
     /// The peer's name.
     pub peer: String,
@@ -173,6 +198,7 @@ pub struct Verdict {
 
 /// What is known about a verdict that was reached beside other cases.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Confirmation {
     /// The same verdict, or another one that counts instead, was reached in a quiet attempt.
@@ -189,6 +215,7 @@ pub enum Confirmation {
 
 /// Something that the reader of the report should know.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Note {
     /// The peer that it is about, or all of them.
     pub peer: Option<String>,
@@ -198,6 +225,7 @@ pub struct Note {
 
 /// The end of a run.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct End {
     /// When the run ended: UTC, RFC 3339 with milliseconds.
     pub ended: String,

@@ -11,7 +11,6 @@ mod charts;
 mod closing;
 mod data;
 mod index;
-mod log;
 mod matrix;
 mod opening;
 mod stats;

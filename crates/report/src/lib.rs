@@ -4,20 +4,24 @@
 //! read back, and the renderers turn it into files and text. Nothing here does I/O or looks at a
 //! clock: times come with the data, files leave as names and octets.
 
+mod account;
 pub mod badge;
 pub mod baseline;
 pub mod causes;
 pub mod classic;
 pub mod contract;
+pub mod conversation;
 pub mod diff;
 pub mod gate;
 pub mod github;
 pub mod html;
 pub mod json;
 pub mod junit;
+mod log;
 pub mod markdown;
 pub mod merge;
 mod names;
+pub mod pcapng;
 mod refusals;
 mod replay;
 mod results;

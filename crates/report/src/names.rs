@@ -61,7 +61,8 @@ mod tests {
     fn check(agents: &[&str], id: &str, files: &[&str]) {
         let mut results = Results::default();
         for agent in agents {
-            results.push(Line::Peer(PeerInfo { peer: (*agent).to_owned(), url: String::new() }));
+            let peer = (*agent).to_owned();
+            results.push(Line::Peer(PeerInfo { peer, ..PeerInfo::default() }));
         }
         let names = Names::new(&results);
         let got: Vec<_> = agents.iter().map(|a| names.file(a, &CaseId::new(id), "json")).collect();

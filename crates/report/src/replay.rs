@@ -1,9 +1,11 @@
 //! The command that carries out a case again as it was.
 
+use wsproof_engine::CaseId;
+
 use crate::{Results, words::visible};
 
 /// Options that say what was run and what became of it, with whether a value follows them.
-const LEFT_OUT: [(&str, bool); 12] = [
+const LEFT_OUT: [(&str, bool); 13] = [
     ("--badge", true),
     ("--baseline", true),
     ("--cases", true),
@@ -13,10 +15,33 @@ const LEFT_OUT: [(&str, bool); 12] = [
     ("--last-failed", false),
     ("--out", true),
     ("--partition", true),
+    ("--pcapng", true),
     ("--seed", true),
     ("--tap", true),
     ("--update-baseline", false),
 ];
+
+/// The command that runs a stored case again and prints the conversation. `report` is the page or
+/// the results. Nothing for a client, which asks for its cases itself.
+pub(crate) fn of_stored(results: &Results, report: &str, peer: &str, case: &str) -> Option<String> {
+    command(results, peer, case)?;
+    let folder = report.strip_suffix("index.html").unwrap_or(report);
+    let folder = folder.strip_suffix(['/', '\\']).unwrap_or(folder);
+    let folder = if folder.is_empty() { "." } else { folder };
+    let mut words = vec!["wsproof".to_owned(), "replay".to_owned(), quoted(folder), quoted(case)];
+    let others = results.peers().iter().filter(|info| info.peer != peer);
+    if others.clone().any(|info| results.record(&info.peer, &CaseId::new(case)).is_some()) {
+        words.extend(["--peer".to_owned(), quoted(peer)]);
+    }
+    // No file starts a program; who runs the command does.
+    let given = &results.run()?.command;
+    let apart = given.iter().position(|word| word == "--server-cmd").and_then(|n| given.get(n + 1));
+    let joined = given.iter().find_map(|word| word.strip_prefix("--server-cmd="));
+    if let Some(command) = apart.map(String::as_str).or(joined) {
+        words.extend(["--server-cmd".to_owned(), quoted(command)]);
+    }
+    Some(words.join(" "))
+}
 
 /// The command for one case with one server, with the same masks and keys. Nothing for a client,
 /// which asks for its cases itself.
@@ -74,8 +99,29 @@ mod tests {
         let mut results = Results::default();
         let command_line = command_line.iter().map(|word| (*word).to_owned()).collect();
         results.push(Line::Run(RunInfo { command: command_line, seed: 7, ..RunInfo::default() }));
-        results.push(Line::Peer(PeerInfo { peer: "x".to_owned(), url: url.to_owned() }));
+        let (peer, url) = ("x".to_owned(), url.to_owned());
+        results.push(Line::Peer(PeerInfo { peer, url, dial: None }));
         assert_eq!(command(&results, "x", "2.3").as_deref(), expected);
+    }
+
+    #[test]
+    fn a_stored_case_is_found_by_its_results() {
+        let check = |command_line: &[&str], report: &str, expected: Option<&str>| {
+            let mut results = Results::default();
+            let command = command_line.iter().map(|word| (*word).to_owned()).collect();
+            results.push(Line::Run(RunInfo { command, ..RunInfo::default() }));
+            let (peer, url) = ("x".to_owned(), "ws://a:1".to_owned());
+            results.push(Line::Peer(PeerInfo { peer, url, dial: None }));
+            assert_eq!(of_stored(&results, report, "x", "2.3").as_deref(), expected);
+        };
+        let test = ["wsproof", "test", "ws://a:1"];
+        check(&test, "out/index.html", Some("wsproof replay out 2.3"));
+        check(&test, "my out/r.jsonl", Some("wsproof replay 'my out/r.jsonl' 2.3"));
+        check(&test, "index.html", Some("wsproof replay . 2.3"));
+        let command = "wsproof replay out 2.3 --server-cmd 'node s.js'";
+        check(&["wsproof", "test", "--server-cmd", "node s.js"], "out", Some(command));
+        check(&["wsproof", "test", "--server-cmd=node s.js"], "out", Some(command));
+        check(&["wsproof", "listen"], "out", None);
     }
 
     #[test]

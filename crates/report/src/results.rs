@@ -321,7 +321,7 @@ impl Results {
 
     fn record_mut(&mut self, peer: &str, case: &CaseId) -> &mut Record {
         if !self.records.contains_key(peer) {
-            self.add_peer(PeerInfo { peer: peer.to_owned(), url: String::new() });
+            self.add_peer(PeerInfo { peer: peer.to_owned(), ..PeerInfo::default() });
             self.records.insert(peer.to_owned(), BTreeMap::new());
         }
         let records = self.records.get_mut(peer).expect("it was inserted where it was missing");

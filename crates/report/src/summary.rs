@@ -26,7 +26,7 @@ const MAX_PEERS: usize = 5;
 const MAX_UNSTABLE: usize = 10;
 /// Octets of a refusal's body that are shown.
 const MAX_BODY: usize = 280;
-const COLUMNS: usize = 80;
+pub(crate) const COLUMNS: usize = 80;
 
 /// A piece of the summary.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -323,7 +323,7 @@ fn entries(gate: &Gate<'_>, peer: &str) -> Vec<Entry> {
     entries.into_iter().map(|(_, entry)| entry).collect()
 }
 
-fn sides(cause: &Cause) -> Vec<(&'static str, String)> {
+pub(crate) fn sides(cause: &Cause) -> Vec<(&'static str, String)> {
     [("expected", &cause.expected), ("got", &cause.got)]
         .into_iter()
         .map(|(name, side)| (name, [side.hex(), visible(&side.words)].join("  ")))
@@ -400,14 +400,14 @@ fn end(out: &mut Out, gate: &Gate<'_>, ending: Ending<'_>) {
         out.paragraph(Mark::Warn, "          ", &format!("and {more} more (--junit has them all)"));
     }
     out.add(Mark::Plain, format!("report    {}\n", visible(ending.report)));
-    if let Some(command) = replayed(gate) {
+    if let Some(command) = replayed(gate, ending.report) {
         out.add(Mark::Plain, format!("replay    {command}\n"));
     }
     out.add(Mark::Plain, format!("exit {}\n", ending.exit));
 }
 
 /// The command for the first case that is not as expected, else for one that fails as expected.
-fn replayed(gate: &Gate<'_>) -> Option<String> {
+fn replayed(gate: &Gate<'_>, report: &str) -> Option<String> {
     let results = gate.question.results;
     let judge = gate.question.judge;
     let cases = results.peers().iter().flat_map(|peer| {
@@ -424,7 +424,7 @@ fn replayed(gate: &Gate<'_>) -> Option<String> {
     });
     // Of equals the first.
     let first = judged.min_by_key(|(rank, ..)| *rank)?;
-    replay::command(results, first.1, first.2.as_str())
+    replay::of_stored(results, report, first.1, first.2.as_str())
 }
 
 /// How long a run took.
@@ -466,7 +466,7 @@ fn cut(text: &str, room: usize) -> String {
     format!("{} ..", fits[..end].trim_end())
 }
 
-fn wrap(text: &str, room: usize) -> Vec<String> {
+pub(crate) fn wrap(text: &str, room: usize) -> Vec<String> {
     let mut lines = vec![String::new()];
     for word in text.split_whitespace() {
         let last = lines.last_mut().expect("it begins with a line, and lines are only added");

@@ -200,13 +200,24 @@ pub(crate) fn utc(date: &str) -> String {
 /// Octets as text: what is not UTF-8 or not visible stands as `<ED A0 80>`.
 pub(crate) fn visible_octets(octets: &[u8]) -> String {
     let mut out = String::new();
+    let mut broken = Vec::new();
     for chunk in octets.utf8_chunks() {
-        out.push_str(&visible(chunk.valid()));
-        if !chunk.invalid().is_empty() {
-            let _ = write!(out, "<{}>", spaced_hex(chunk.invalid()));
+        if !chunk.valid().is_empty() {
+            flush(&mut broken, &mut out);
+            out.push_str(&visible(chunk.valid()));
         }
+        broken.extend_from_slice(chunk.invalid());
     }
+    flush(&mut broken, &mut out);
     out
+}
+
+/// Writes octets that are no text, those that follow each other together.
+fn flush(broken: &mut Vec<u8>, out: &mut String) {
+    if !broken.is_empty() {
+        let _ = write!(out, "<{}>", spaced_hex(broken));
+        broken.clear();
+    }
 }
 
 /// The text, or its first characters and a mark that there were more.

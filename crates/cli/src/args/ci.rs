@@ -65,6 +65,8 @@ pub(crate) enum ReportCommand {
     Markdown(RenderArgs),
     /// Make one report of the parts of a run that --partition divided
     Merge(MergeArgs),
+    /// Render captures that Wireshark reads, one for each attempt
+    Pcapng(RenderArgs),
     /// Render TAP, version 14
     Tap(RenderArgs),
 }

@@ -183,7 +183,7 @@ impl Host {
             return Ok(());
         }
         self.judged.insert(agent.to_owned(), 0);
-        self.session.peer(agent, &format!("client at {}", from.ip().to_canonical()))
+        self.session.peer(agent, &format!("client at {}", from.ip().to_canonical()), None)
     }
 
     /// A line of `wstest`.

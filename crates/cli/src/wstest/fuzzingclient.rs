@@ -45,6 +45,7 @@ pub(super) async fn run(args: &Args) -> Result<Exit, Error> {
         cases: cases.into_iter().map(Arc::new).collect(),
         judge: JudgeKind::Classic,
         voice: Voice::Classic,
+        pcapng: None,
         out: spec.outdir.clone(),
         jobs,
         limits: Limits::default(),

@@ -49,6 +49,7 @@ pub enum ClientWindow {
 
 /// What one end does when it compresses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Compression {
     /// Whether a message may refer to earlier ones.
     pub context_takeover: bool,
@@ -58,6 +59,7 @@ pub struct Compression {
 
 /// What both ends do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Agreement {
     /// What the server sends.
     pub server: Compression,

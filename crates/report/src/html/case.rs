@@ -1,20 +1,20 @@
 //! The page of a case with a peer.
 
 use askama::Template;
-use wsproof_engine::{Accept, Basis, Case, CaseId, Event, Expected, Grade, Judgement, Outcome};
+use wsproof_engine::{Basis, Case, CaseId, Judgement, Outcome};
 use wsproof_proto::{Deviation, Role};
 
 use super::{
     Cite, Piece, View,
-    closing::{self, ClosingView},
+    closing::ClosingView,
     linked,
-    log::{self, LogRow},
     opening::OpeningView,
     stats::{self, FrameTable, OctetTable},
 };
 use crate::{
-    JudgeKind, Record,
+    JudgeKind, Record, account,
     contract::{Attempt, Confirmation, PeerInfo},
+    log::{self, LogRow},
     replay,
     words::{
         Tone, behavior_words, bounded, close_words, differs, judge_name, number, other, utc,
@@ -22,9 +22,7 @@ use crate::{
     },
 };
 
-/// Events, expected or observed, that are shown.
-const MAX_EVENTS: usize = 40;
-/// Characters of an event or a reason that are shown.
+/// Characters of a reason that are shown.
 const MAX_TEXT: usize = 1000;
 
 #[derive(Template)]
@@ -212,11 +210,11 @@ impl AttemptView {
             heading: format!("Attempt {}", attempt.attempt),
             words: words.join(", "),
             outcome: judges.map(|judge| Ruling::outcome(judge, attempt)).into(),
-            expected: case.map(expected).unwrap_or_default(),
-            observed: observed(outcome),
+            expected: case.map(account::expected).unwrap_or_default(),
+            observed: account::observed(outcome),
             close: judges.map(|judge| Ruling::closing(judge, attempt)).into(),
-            close_expected: case.map(closing::expected).unwrap_or_default(),
-            close_observed: closing::observed(&outcome.closing),
+            close_expected: case.map(account::close_expected).unwrap_or_default(),
+            close_observed: account::close_observed(&outcome.closing),
             deviations: outcome.deviations.iter().map(deviation).collect(),
             openings: (1..)
                 .zip(&outcome.openings)
@@ -271,70 +269,6 @@ const fn basis(judge: JudgeKind, basis: Basis) -> &'static str {
         (JudgeKind::Rfc, Basis::Race) => ", race",
         (JudgeKind::Rfc, Basis::Should) => ", should",
     }
-}
-
-/// The accepted lists of events, each with its name.
-fn expected(case: &Case) -> Vec<(&'static str, Vec<String>)> {
-    let message = |kind: wsproof_engine::Kind, payload: &wsproof_engine::Payload| {
-        Expected::Message(kind, payload.clone()).describe()
-    };
-    match &case.accept {
-        Accept::Class(_) => vec![("Accepted", vec![case.expectation()])],
-        Accept::EchoLoop { kind, series, count } => {
-            let (size, unit) = series.size();
-            let text = format!("{count} {} messages of {size} {unit}, unchanged", kind.name());
-            vec![("Accepted", vec![text])]
-        }
-        Accept::FirstEcho { kind, payload } => {
-            vec![("Accepted", vec![format!("{}, once", message(*kind, payload))])]
-        }
-        Accept::Events(lists) => lists
-            .iter()
-            .map(|list| {
-                let name = match (list.grade, list.basis) {
-                    (Grade::Strict, _) => "Accepted",
-                    (_, Basis::Race) => "Also accepted, as these events race",
-                    (Grade::NonStrict, _) => "Also accepted, but not preferred",
-                    (Grade::RfcOnly, _) => "Also accepted by the RFC judgement",
-                };
-                (name, events(list.events.iter().map(Expected::describe), 0))
-            })
-            .collect(),
-    }
-}
-
-/// What was received, in words, and whether the WebSocket ever opened.
-fn observed(outcome: &Outcome) -> Vec<String> {
-    if outcome.opened_at.is_none() {
-        return vec!["The WebSocket never opened.".to_owned()];
-    }
-    let words = |event: &Event| format!("{} ms: {}", log::millis(event.at), event.what.describe());
-    let mut lines = events(outcome.events.iter().map(words), outcome.events_omitted);
-    if outcome.events.is_empty() && outcome.echoes > 0 {
-        lines = vec![format!("{} received whole", number(outcome.echoes as usize, "message"))];
-    }
-    if let Some(at) = outcome.content_differs_at {
-        lines.push(format!("the first wrong octet of an echo is its octet {at}"));
-    }
-    if outcome.echo_timed_out {
-        lines.push("not all messages had come back in time".to_owned());
-    }
-    lines.extend(outcome.window_exceeded.map(|exceeded| exceeded.to_string()));
-    lines
-}
-
-/// The first of the events; `omitted` were not kept at all.
-fn events(all: impl ExactSizeIterator<Item = String>, omitted: u64) -> Vec<String> {
-    let more = (all.len().saturating_sub(MAX_EVENTS) as u64).saturating_add(omitted);
-    let shown = all.take(MAX_EVENTS).map(|text| bounded(&visible(&text), MAX_TEXT));
-    let mut lines: Vec<_> = shown.collect();
-    if more > 0 {
-        lines.push(format!("and {more} more"));
-    }
-    if lines.is_empty() {
-        lines.push("no message and no pong".to_owned());
-    }
-    lines
 }
 
 fn deviation(deviation: &Deviation) -> DeviationRow {

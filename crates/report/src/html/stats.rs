@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 use wsproof_engine::{Outcome, Stats, Traffic, Volume};
 use wsproof_proto::Opcode;
 
-use super::log::millis;
+use crate::log::millis;
 
 /// Sizes that have a row of their own.
 const MAX_SIZES: usize = 24;

@@ -5,8 +5,8 @@ use std::time::Duration;
 use wsproof_engine::{Entry, Outcome, Timer, What};
 use wsproof_proto::{Deviation, FrameHeader, Role};
 
-use super::log::{self, LogRow};
 use crate::{
+    log::{self, LogRow},
     refusals::status_line,
     words::{number, visible},
 };
@@ -195,8 +195,9 @@ fn response(entry: &Entry, outcome: &Outcome, opening: &wsproof_engine::Opening)
 }
 
 fn frame(entry: &Entry, wrong: Option<Deviation>, decides: bool) -> Row {
-    let LogRow { class, name, words, octets, text, .. } = log::row(&entry.what);
-    let side = if class.starts_with("tester") { "tester" } else { "peer" };
+    let LogRow { lane, name, words, octets, text, .. } = log::row(&entry.what);
+    let side = if lane == log::Lane::TesterFrame { "tester" } else { "peer" };
+    let octets = octets.iter().map(|piece| (piece.hex(), piece.quiet)).collect();
     let mut row = Row { name, words, octets, text, ..row(entry, side) };
     row.wrong = decides || wrong.is_some();
     if let Some(deviation) = wrong {

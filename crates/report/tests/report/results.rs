@@ -115,6 +115,13 @@ proptest! {
             wsproof_report::classic::files(&results, &cases);
             wsproof_report::html::files(&results, &cases, JudgeKind::Rfc, |_| None);
             wsproof_report::text_summary(&gate(&results, None), None);
+            wsproof_report::pcapng::files(&results, &cases).for_each(drop);
+            for peer in results.peers() {
+                for attempt in results.records(&peer.peer).flat_map(|(_, r)| r.attempts()) {
+                    let case = cases.iter().find(|case| case.id == attempt.case);
+                    wsproof_report::conversation::render(case, attempt, JudgeKind::Rfc);
+                }
+            }
         }
     }
 

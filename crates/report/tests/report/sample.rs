@@ -193,7 +193,7 @@ pub(crate) fn good_lines(peer: &str) -> Vec<Line> {
         vec![(2, Send(CLOSE_1000)), (3, Fin)],
     ];
     let mut lines =
-        vec![head(&cases), Line::Peer(PeerInfo { peer: peer.to_owned(), url: String::new() })];
+        vec![head(&cases), Line::Peer(PeerInfo { peer: peer.to_owned(), ..PeerInfo::default() })];
     for (case, mut acts) in cases.iter().zip(acts) {
         if case.id.as_str().len() < 6 && case.id.as_str() != "6.4.1" {
             acts.extend(closes);
@@ -222,7 +222,7 @@ pub(crate) fn bad_lines(peer: &str) -> Vec<Line> {
     let illegal = [(2, Send(b"\xc2\x02\xff\x00")), (3, Send(CLOSE_1000)), (4, Fin)];
     vec![
         head(&cases),
-        Line::Peer(PeerInfo { peer: peer.to_owned(), url }),
+        Line::Peer(PeerInfo { peer: peer.to_owned(), url, dial: None }),
         attempt(peer, echo, 1, out(echo, &[(2, Send(echo_125())), close[0], close[1]])),
         verdict(peer, echo, 1, false),
         attempt(peer, pong, 1, out(pong, &wrong_pong)),

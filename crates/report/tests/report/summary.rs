@@ -148,7 +148,7 @@ fn many_peers_get_a_line_each() {
     let mut all = good();
     for number in 0..30 {
         let peer = format!("agent with a rather long name/{number}");
-        all.push(Line::Peer(PeerInfo { peer, url: String::new() }));
+        all.push(Line::Peer(PeerInfo { peer, ..PeerInfo::default() }));
     }
     let text = text_summary(&gate(&all, None), Some(ENDING));
     assert!(text.starts_with("AB-SUT                        conforms in 5 cases\n"), "{text}");

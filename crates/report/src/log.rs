@@ -12,23 +12,75 @@ const FIRST: usize = 250;
 const LAST: usize = 100;
 
 /// A row of the conversation.
-pub(super) struct LogRow {
+pub(crate) struct LogRow {
     /// Counted from 000; empty where it is no entry of the log.
-    pub(super) number: String,
-    pub(super) at: String,
-    /// Where it stands and how it looks.
-    pub(super) class: &'static str,
-    /// For those who do not see where it stands.
-    pub(super) who: &'static str,
-    pub(super) name: String,
-    pub(super) words: String,
-    /// Octets, and whether they are of lesser interest.
-    pub(super) octets: Vec<(String, bool)>,
-    pub(super) text: String,
+    pub(crate) number: String,
+    pub(crate) at: String,
+    pub(crate) lane: Lane,
+    pub(crate) name: String,
+    pub(crate) words: String,
+    pub(crate) octets: Vec<Octets>,
+    pub(crate) text: String,
+}
+
+/// On whose side a row stands, and what it is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Lane {
+    Both,
+    PeerFrame,
+    PeerOctets,
+    PeerWrong,
+    TesterFrame,
+    TesterOctets,
+    /// Octets that nothing else may join.
+    TesterOwnWrite,
+}
+
+/// Octets that belong together, as they were on the wire.
+pub(crate) struct Octets {
+    pub(crate) wire: Vec<u8>,
+    /// Whether they are of lesser interest.
+    pub(crate) quiet: bool,
+    /// Whether there were more.
+    pub(crate) more: bool,
+}
+
+impl LogRow {
+    /// How it looks.
+    pub(crate) const fn class(&self) -> &'static str {
+        match self.lane {
+            Lane::Both => "both",
+            Lane::PeerFrame => "peer",
+            Lane::PeerOctets => "peer thin",
+            Lane::PeerWrong => "peer wrong",
+            Lane::TesterFrame => "tester",
+            Lane::TesterOctets => "tester thin",
+            Lane::TesterOwnWrite => "tester thin own",
+        }
+    }
+
+    /// Whose it is, for those who do not see where it stands.
+    pub(crate) const fn who(&self) -> &'static str {
+        match self.lane {
+            Lane::Both => "",
+            Lane::PeerFrame => "peer sends",
+            Lane::PeerOctets => "peer:",
+            Lane::PeerWrong => "the peer is wrong:",
+            Lane::TesterFrame => "tester sends",
+            Lane::TesterOctets | Lane::TesterOwnWrite => "tester:",
+        }
+    }
+}
+
+impl Octets {
+    pub(crate) fn hex(&self) -> String {
+        let more = if self.more { " .." } else { "" };
+        format!("{}{more}", spaced_hex(&self.wire))
+    }
 }
 
 /// The rows, the end of TCP last.
-pub(super) fn rows(outcome: &Outcome) -> Vec<LogRow> {
+pub(crate) fn rows(outcome: &Outcome) -> Vec<LogRow> {
     let several = outcome.openings.len() > 1;
     let entries = &outcome.transcript.entries;
     let hidden = if entries.len() > FIRST + LAST + 1 {
@@ -64,7 +116,7 @@ pub(super) fn rows(outcome: &Outcome) -> Vec<LogRow> {
 }
 
 /// The entries that were counted and not kept, as the end of a sentence.
-pub(super) fn not_kept(outcome: &Outcome) -> String {
+pub(crate) fn not_kept(outcome: &Outcome) -> String {
     match outcome.transcript.omitted {
         0 => String::new(),
         n => format!(", and {n} about octets and frames that were not kept"),
@@ -72,11 +124,11 @@ pub(super) fn not_kept(outcome: &Outcome) -> String {
 }
 
 /// Milliseconds, to the microsecond.
-pub(super) fn millis(time: Duration) -> String {
+pub(crate) fn millis(time: Duration) -> String {
     format!("{}.{:03}", time.as_millis(), time.subsec_micros() % 1000)
 }
 
-pub(super) const fn tcp_end(end: TcpEnd) -> &'static str {
+pub(crate) const fn tcp_end(end: TcpEnd) -> &'static str {
     match end {
         TcpEnd::NotConnected => "no connection came about",
         TcpEnd::PeerFin => "the peer ended TCP",
@@ -87,23 +139,22 @@ pub(super) const fn tcp_end(end: TcpEnd) -> &'static str {
 }
 
 /// [`tcp_end`] as a sentence of its own.
-pub(super) fn tcp_end_sentence(end: TcpEnd) -> String {
+pub(crate) fn tcp_end_sentence(end: TcpEnd) -> String {
     let text = tcp_end(end);
     format!("{}{}.", text[..1].to_uppercase(), &text[1..])
 }
 
-pub(super) fn row(what: &What) -> LogRow {
+pub(crate) fn row(what: &What) -> LogRow {
     match what {
         What::Connected => both("TCP is connected"),
         What::Opened => both("the WebSocket is open"),
         What::Deviates { deviation } => LogRow {
-            who: "the peer is wrong:",
             words: format!("at octet {} of the peer's stream", deviation.offset),
-            ..side("peer wrong", format!("✗ {}", deviation.violation))
+            ..side(Lane::PeerWrong, format!("✗ {}", deviation.violation))
         },
-        What::FrameReceived { header, head, .. } => frame("peer", "peer sends", header, head),
+        What::FrameReceived { header, head, .. } => frame(Lane::PeerFrame, header, head),
         What::FrameSent { header, head, chop, own_write, repeated } => {
-            let mut row = frame("tester", "tester sends", header, head);
+            let mut row = frame(Lane::TesterFrame, header, head);
             if let Some(unit) = repeated {
                 row.words = format!("{}, a unit of {unit} repeated", row.words);
             }
@@ -115,13 +166,15 @@ pub(super) fn row(what: &What) -> LogRow {
             row
         }
         What::Read { len, head } => {
-            octets("peer thin", "peer:", format!("received {}", number(*len, "octet")), *len, head)
+            octets(Lane::PeerOctets, format!("received {}", number(*len, "octet")), *len, head)
         }
         What::Wrote { len, head, own_write } => {
-            let own = if *own_write { ", a write of its own" } else { "" };
-            let words = format!("sent {}{own}", number(*len, "octet"));
-            let class = if *own_write { "tester thin own" } else { "tester thin" };
-            octets(class, "tester:", words, *len, head)
+            let (lane, own) = if *own_write {
+                (Lane::TesterOwnWrite, ", a write of its own")
+            } else {
+                (Lane::TesterOctets, "")
+            };
+            octets(lane, format!("sent {}{own}", number(*len, "octet")), *len, head)
         }
         What::TcpEnded { by } => both(tcp_end(*by)),
         What::TimerStarted { timer, after, mark } => both(&format!(
@@ -139,11 +192,11 @@ pub(super) fn row(what: &What) -> LogRow {
     }
 }
 
-fn mark_words(mark: Option<&str>) -> String {
+pub(crate) fn mark_words(mark: Option<&str>) -> String {
     mark.map_or_else(String::new, |mark| format!(", mark {}", visible(mark)))
 }
 
-const fn timer_name(timer: Timer) -> &'static str {
+pub(crate) const fn timer_name(timer: Timer) -> &'static str {
     match timer {
         Timer::Await => "time for the echoes",
         Timer::CloseAfter => "time until the tester closes",
@@ -155,12 +208,11 @@ const fn timer_name(timer: Timer) -> &'static str {
     }
 }
 
-fn side(class: &'static str, name: String) -> LogRow {
+fn side(lane: Lane, name: String) -> LogRow {
     LogRow {
         number: String::new(),
         at: String::new(),
-        class,
-        who: "",
+        lane,
         name,
         words: String::new(),
         octets: Vec::new(),
@@ -169,23 +221,16 @@ fn side(class: &'static str, name: String) -> LogRow {
 }
 
 fn both(text: &str) -> LogRow {
-    LogRow { words: text.to_owned(), ..side("both", String::new()) }
+    LogRow { words: text.to_owned(), ..side(Lane::Both, String::new()) }
 }
 
-fn octets(
-    class: &'static str,
-    who: &'static str,
-    words: String,
-    len: usize,
-    head: &[u8],
-) -> LogRow {
-    let more = if len > head.len() { " .." } else { "" };
-    let octets = vec![(format!("{}{more}", spaced_hex(head)), true)];
-    LogRow { who, words, octets, ..side(class, String::new()) }
+fn octets(lane: Lane, words: String, len: usize, head: &[u8]) -> LogRow {
+    let octets = vec![Octets { wire: head.to_vec(), quiet: true, more: len > head.len() }];
+    LogRow { words, octets, ..side(lane, String::new()) }
 }
 
 /// A frame as it was on the wire, and what it says.
-fn frame(class: &'static str, who: &'static str, header: &FrameHeader, head: &[u8]) -> LogRow {
+fn frame(lane: Lane, header: &FrameHeader, head: &[u8]) -> LogRow {
     let mut words = vec![if header.fin { "final" } else { "not final" }.to_owned()];
     if header.rsv != 0 {
         words.push(format!("RSV {:03b}", header.rsv));
@@ -206,14 +251,16 @@ fn frame(class: &'static str, who: &'static str, header: &FrameHeader, head: &[u
         wire[1] |= 0x80;
         mask::apply(key, 0, &mut masked);
     }
-    let mut octets = vec![(spaced_hex(&wire), false)];
-    octets.extend(header.mask.map(|key| (spaced_hex(&key), true)));
-    let more = if header.length > head.len() as u64 { " .." } else { "" };
+    let piece = |wire: Vec<u8>, quiet| Octets { wire, quiet, more: false };
+    let mut octets = vec![piece(wire, false)];
+    octets.extend(header.mask.map(|key| piece(key.to_vec(), true)));
+    let more = header.length > head.len() as u64;
     if !head.is_empty() {
-        octets.push((format!("{}{more}", spaced_hex(&masked)), false));
+        octets.push(Octets { more, ..piece(masked, false) });
     }
     let mut name = header.opcode.name().to_uppercase();
-    let mut text = format!("{}{more}", visible_octets(head));
+    let dots = if more { " .." } else { "" };
+    let mut text = format!("{}{dots}", visible_octets(head));
     if header.opcode == Opcode::Close {
         let body = CloseBody::split(head);
         text = visible_octets(body.reason);
@@ -223,5 +270,5 @@ fn frame(class: &'static str, who: &'static str, header: &FrameHeader, head: &[u
     } else if matches!(header.opcode, Opcode::ReservedControl(_) | Opcode::ReservedData(_)) {
         name = format!("{name} 0x{:X}", header.opcode.bits());
     }
-    LogRow { who, words: words.join(", "), octets, text, ..side(class, name) }
+    LogRow { words: words.join(", "), octets, text, ..side(lane, name) }
 }
