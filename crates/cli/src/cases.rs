@@ -55,7 +55,7 @@ fn details(case: &Case) -> String {
     let _ = writeln!(text, "  {}", case.why);
     let _ = writeln!(text, "  by       {}", cites.join("; "));
     let _ = writeln!(text, "  defined  {}:{}", case.location.file, case.location.line);
-    let _ = writeln!(text, "  sends");
+    let _ = writeln!(text, "  sends    (a client sets the mask bit, and adds a key from the seed)");
     for (n, step) in case.plan().iter().enumerate() {
         let _ = writeln!(text, "    {:>2}. {step}", n + 1);
     }

@@ -2,7 +2,7 @@
 
 use std::{fmt::Write, time::Duration};
 
-use wsproof_proto::LengthForm;
+use wsproof_proto::{FrameHeader, LengthForm};
 
 use crate::{
     Accept, Basis, Case, Class, CloseBy, Edit, Expected, FrameSpec, Grade, Series, Step,
@@ -186,7 +186,16 @@ fn frame_words(frame: &FrameSpec) -> String {
     if frame.form != LengthForm::Shortest {
         let _ = write!(text, ", length as {:?}", frame.form);
     }
-    let _ = write!(text, ": {}", frame.payload.describe());
+    let header = FrameHeader {
+        fin: frame.fin,
+        rsv: frame.rsv,
+        form: frame.form,
+        ..FrameHeader::new(frame.opcode, frame.payload.len())
+    };
+    let mut octets = Vec::new();
+    header.encode(&mut octets);
+    let octets: Vec<_> = octets.iter().map(|octet| format!("{octet:02X}")).collect();
+    let _ = write!(text, ": {}, then {}", octets.join(" "), frame.payload.describe());
     if let Some(chop) = frame.chop {
         let _ = write!(text, ", in writes of {chop} octets");
     } else if frame.own_write {
