@@ -104,13 +104,13 @@ impl Peer {
         let is = |bit: u8| flags >> bit & 1 == 1;
         let role = if is(0) { Role::Server } else { Role::Client };
         let settings = Settings {
-            accepts_masked: is(1),
+            accepts_any_masking: is(1),
             echoes_close: is(2),
             fails_by_drop: is(3),
             fragment_size: if is(4) { 7 } else { 0 },
             max_frame: if is(5) { 20 } else { 0 },
             max_message: if is(6) { 30 } else { 0 },
-            unmasked: is(7),
+            masks: is(7).then(|| is(0)),
         };
         let run = Run::new(case, config(role, settings));
         Self { run, role, sizes, now: Duration::ZERO, connections: Vec::new() }
