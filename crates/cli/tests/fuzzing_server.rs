@@ -257,6 +257,26 @@ fn a_signal_ends_it_in_order() {
 }
 
 #[test]
+fn a_close_frame_is_answered_even_if_tcp_ends_at_once() {
+    let server = Server::start(&["--cases", "1.1.1", "--agents", "1"]);
+    let mut stream = TcpStream::connect(server.addr).unwrap();
+    stream.write_all(request("/runCase?case=1&agent=x").as_bytes()).unwrap();
+    let mut got = Vec::new();
+    while !got.ends_with(b"\r\n\r\n\x81\x00") {
+        let mut octet = [0];
+        stream.read_exact(&mut octet).unwrap();
+        got.extend(octet);
+    }
+    // The echo and a close frame in one segment: the tester has closed by itself meanwhile.
+    stream.write_all(b"\x81\x80\0\0\0\0\x88\x82\0\0\0\0\x03\xe8").unwrap();
+    got.clear();
+    let _ = stream.read_to_end(&mut got);
+    assert_eq!(got, b"\x88\x02\x03\xe8");
+    assert_eq!(server.ask("/updateReports?agent=x"), Some(String::new()));
+    assert_eq!(server.end().0, Some(0));
+}
+
+#[test]
 fn a_request_that_is_refused_is_told() {
     let server = Server::start(&["--cases", "1.1.1", "--agents", "1"]);
     let request = request("/runCase?case=1&agent=x").replace("Upgrade: websocket", "Upgrade: h2c");

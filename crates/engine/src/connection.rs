@@ -51,6 +51,8 @@ pub(crate) struct Connection {
     pub(crate) reader: FrameReader,
     pub(crate) out: Outgoing,
     pub(crate) order: Option<TcpOrder>,
+    /// What a reset may still let through.
+    pub(crate) farewell: Vec<u8>,
     pub(crate) closing: ClosingState,
     pub(crate) opening: Opening,
     pub(crate) key: String,
@@ -135,6 +137,7 @@ impl Connection {
             reader: FrameReader::new(role.other()),
             out: Outgoing::new(masks.then_some(seed)),
             order: None,
+            farewell: Vec::new(),
             closing: ClosingState::default(),
             opening: Opening::default(),
             key,
@@ -315,6 +318,12 @@ impl Connection {
         let by = if order == TcpOrder::Abort { TcpEnd::TesterAbort } else { TcpEnd::TesterFin };
         self.closing.dropped_by_me = true;
         if order == TcpOrder::Abort {
+            // The peer may still read why.
+            if self.out.is_farewell() {
+                let mut farewell = std::mem::take(&mut self.farewell);
+                while self.fill(shared, now, &mut farewell).is_some() {}
+                self.farewell = farewell;
+            }
             self.out.clear();
         }
         self.order = Some(order);

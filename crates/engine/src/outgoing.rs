@@ -75,6 +75,21 @@ impl Outgoing {
         self.held.clear();
     }
 
+    /// Whether all that waits is a close frame and what little stands before it, none of it begun.
+    pub(crate) fn is_farewell(&self) -> bool {
+        const LITTLE: u64 = 4 << 10;
+        let untouched = |item: &Item| match item {
+            Item::Octets { head, payload, at: 0, .. } => Some(head.len() as u64 + payload.len()),
+            _ => None,
+        };
+        let len: Option<u64> = self.queue.iter().map(untouched).sum();
+        let is_close = |item: &Item| match item {
+            Item::Octets { frame: Some(header), .. } => header.opcode == Opcode::Close,
+            _ => false,
+        };
+        len.is_some_and(|len| len <= LITTLE) && self.queue.back().is_some_and(is_close)
+    }
+
     /// Octets as they are.
     pub(crate) fn raw(&mut self, head: Vec<u8>) {
         self.queue.push_back(Item::Octets {

@@ -238,6 +238,10 @@ impl Run {
         buf: &mut Vec<u8>,
     ) -> Option<Transmit> {
         let connection = &mut self.connections[id];
+        if !connection.farewell.is_empty() {
+            buf.append(&mut connection.farewell);
+            return Some(Transmit::Octets { own_write: true });
+        }
         if connection.order != Some(TcpOrder::Abort)
             && let Some(own_write) = connection.fill(&mut self.shared, now, buf)
         {
@@ -251,9 +255,12 @@ impl Run {
     }
 
     /// Whether a connection is to be reset now: what was given out to be written and is not written
-    /// yet, does not matter any more.
-    pub fn poll_abort(&mut self, id: ConnectionId) -> bool {
-        self.connections[id].order.take_if(|order| *order == TcpOrder::Abort).is_some()
+    /// yet, does not matter any more. If all of it is written, the octets returned are to be tried
+    /// once before.
+    pub fn poll_abort(&mut self, id: ConnectionId) -> Option<Vec<u8>> {
+        let connection = &mut self.connections[id];
+        connection.order.take_if(|order| *order == TcpOrder::Abort)?;
+        Some(std::mem::take(&mut connection.farewell))
     }
 
     /// Whether the case is over: TCP has ended on every connection.

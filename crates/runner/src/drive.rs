@@ -128,6 +128,14 @@ impl Socket {
         }
     }
 
+    /// Writes as much as goes without waiting.
+    fn try_write(&mut self, cx: &mut Context<'_>, octets: &[u8]) {
+        let Some(stream) = &mut self.stream else { return };
+        // Whether it arrives is not known, and nothing depends on it.
+        let _ = Pin::new(&mut *stream).poll_write(cx, octets);
+        let _ = Pin::new(stream).poll_flush(cx);
+    }
+
     fn abort(&mut self) {
         self.pending.clear();
         if let Some(stream) = self.stream.take() {
@@ -334,7 +342,10 @@ impl Driver {
             let now = self.began.elapsed();
             let socket = &mut self.sockets[id];
             // Octets that a peer does not take must not hold up the end.
-            if self.run.poll_abort(id) {
+            if let Some(farewell) = self.run.poll_abort(id) {
+                if socket.written == socket.pending.len() {
+                    socket.try_write(cx, &farewell);
+                }
                 socket.abort();
                 return true;
             }
