@@ -27,6 +27,8 @@ use record::{Record, is_trouble};
 
 /// So many confirmations in a row without a change speak for the rest.
 const ENOUGH_CONFIRMED: usize = 32;
+/// Attempts after which a peer that could be had before, and cannot now, is taken at its word.
+const PATIENCE: u32 = 5;
 /// A peer that refuses TCP is asked again so often before it is given up.
 const REFUSALS: u32 = 4;
 /// Before a peer that refused TCP is asked again.
@@ -299,6 +301,12 @@ impl<'a> Scheduler<'a> {
             return 1;
         };
         old.attempts += 1;
+        if new.away && !old.away && old.attempts < PATIENCE {
+            // It could be had before: it may still count a connection that has just ended.
+            old.needs_confirmation = true;
+            self.disputed.push(old.case.clone());
+            return old.attempts;
+        }
         old.needs_confirmation = false;
         old.confirmation = Confirmation::Confirmed;
         if old.verdict == new.verdict {

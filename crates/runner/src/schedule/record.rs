@@ -24,6 +24,8 @@ pub(super) struct Record {
     pub(super) rests_on_silence: bool,
     pub(super) opening: Vec<Opening>,
     pub(super) settled: bool,
+    /// Whether the peer said that it cannot be had at the moment.
+    pub(super) away: bool,
 }
 
 /// What must not change between attempts.
@@ -68,6 +70,7 @@ impl Record {
             rests_on_silence: rests_on_silence(case, outcome),
             opening: outcome.openings.clone(),
             settled: false,
+            away: is_away(outcome),
         }
     }
 }
