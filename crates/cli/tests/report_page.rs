@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 
 use browser::Browser;
 use serde_json::{Value, json};
-use support::{serve, wsproof};
+use support::{hosting::Server, serve, wsproof};
 use tempfile::TempDir;
 use wsproof_report::{Results, html};
 use wsproof_testee::{Defect, Endpoint, ServerConfig};
@@ -73,6 +73,25 @@ fn check(browser: &mut Browser, expected: &[(&str, Value)]) {
     for (expression, value) in expected {
         assert_eq!(browser.eval(expression), *value, "{expression}");
     }
+}
+
+#[test]
+fn a_served_report_may_do_the_same() {
+    let Some(mut browser) = browser() else { return };
+    let dir = TempDir::new().unwrap();
+    report(dir.path(), "1.1.*,7.9.1", &[Some(Defect::CloseCodesAny)]);
+    let args = ["listen", "127.0.0.1:0", "--webport", "0", "--out", "out", "--cases", "1.1.1"];
+    let server = Server::run(dir, &args, |line| {
+        let url = line.strip_prefix("web page for browsers on http://")?;
+        url.strip_suffix('/').map(str::to_owned)
+    });
+    let site = format!("http://{}/", server.addr);
+    browser.load(&format!("{site}reports/"));
+    let press = "document.querySelector('.count.pass').click(), location.hash";
+    check(&mut browser, &[(press, json!("#?v=p")), (SHOWN_ROWS, json!(8))]);
+    let mut complaints = browser.complaints();
+    complaints.retain(|complaint| !complaint.starts_with(&site));
+    assert_eq!(complaints, Vec::<String>::new());
 }
 
 const SHOWN_CARDS: &str =

@@ -111,14 +111,15 @@ impl Browser {
         }
     }
 
-    /// Opens a page and waits until it has loaded.
+    /// Opens a file and waits until it has loaded.
     pub(crate) fn open(&mut self, file: &Path, fragment: &str) {
         // Another fragment alone would not load it again.
         self.load("about:blank");
         self.load(&format!("file://{}{fragment}", file.display()));
     }
 
-    fn load(&mut self, url: &str) {
+    /// Loads a page to its end.
+    pub(crate) fn load(&mut self, url: &str) {
         let loaded = |event: &Value| event["method"] == "Page.loadEventFired";
         self.events.retain(|event| !loaded(event));
         self.call("Page.navigate", &json!({"url": url}));
