@@ -88,11 +88,12 @@ pub(crate) fn announce(urls: &[String], ready: &ReadyFile<'_>) -> Result<(), Err
 pub(crate) struct ReadyFile<'a>(Option<&'a Path>);
 
 impl<'a> ReadyFile<'a> {
-    /// Removes what an earlier run has left, which would say so too early.
+    /// Removes what an earlier run has left, which would say so too early: a plain file, for a pipe
+    /// or a link is the user's.
     pub(crate) fn new(path: Option<&'a Path>) -> Result<Self, Error> {
         if let Some(path) = path
+            && std::fs::symlink_metadata(path).is_ok_and(|left| left.is_file())
             && let Err(error) = std::fs::remove_file(path)
-            && error.kind() != std::io::ErrorKind::NotFound
         {
             return Err(Error::failed(format!("remove {}", path.display()), error));
         }

@@ -180,3 +180,14 @@ fn the_port_is_told_in_a_file() {
     let (exit, text) = listen(&dir, &command, &["--ready-file", "ready"]);
     assert_eq!(exit, Some(0), "{text}");
 }
+
+#[test]
+fn a_link_in_the_place_of_the_ready_file_stays_one() {
+    let dir = TempDir::new().unwrap();
+    let link = dir.path().join("ready");
+    std::os::unix::fs::symlink("elsewhere", &link).unwrap();
+    let command = format!("grep -qx \"$WSPROOF_URL\" elsewhere && {}", testee(""));
+    let (exit, text) = listen(&dir, &command, &["--ready-file", "ready"]);
+    assert_eq!(exit, Some(0), "{text}");
+    assert!(link.is_symlink());
+}
