@@ -9,7 +9,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use wsproof_report::JudgeKind;
 
 pub(crate) use ci::{
-    CheckArgs, DiffArgs, FailOnName, GateArgs, MergeArgs, RenderArgs, ReportCommand,
+    CheckArgs, DiffArgs, FailOnName, FilesArgs, FolderArgs, GateArgs, MergeArgs, RenderArgs,
+    ReportCommand,
 };
 
 use crate::partition::Partition;

@@ -95,6 +95,18 @@ fn stored_results_are_rendered_again() {
         let read = |folder: &str| fs::read_to_string(dir.join(folder).join(name)).unwrap();
         assert_eq!(read("a"), read("again"), "{name}");
     }
+    // The page says what the baseline makes of it, as after a run.
+    let baseline = "--baseline b.jsonc";
+    let update = format!("report check a {baseline} --update-baseline");
+    check(dir, &update, 0, "0 new, 1 known");
+    check(dir, &format!("report html a --out known {baseline}"), 0, "known");
+    let page = fs::read_to_string(dir.join("known/index.html")).unwrap();
+    assert!(page.contains("Against the baseline:"), "{page}");
+    check(dir, "report html a --baseline nowhere.jsonc", 2, "read the baseline nowhere.jsonc");
+    check(dir, "report html a --fail-on missing", 2, "add --baseline FILE");
+    for wrong in ["classic a --baseline b", "pcapng a --fail-on never", "pcapng a --judge rfc"] {
+        check(dir, &format!("report {wrong}"), 2, "unexpected argument");
+    }
     // Cut off in the middle of a line.
     let octets = fs::read(dir.join("a/results.jsonl")).unwrap();
     fs::write(dir.join("cut.jsonl"), &octets[..octets.len() / 2]).unwrap();
