@@ -2,7 +2,7 @@
 
 use wsproof_report::{
     JudgeKind, Line, Results,
-    contract::{PartBy, PartInfo},
+    contract::{PartBy, PartInfo, RunInfo},
     diff::diff,
     merge::{Part, join, merge},
 };
@@ -55,7 +55,7 @@ fn refused(parts: &[Part], says: &str) {
 
 #[test]
 fn what_does_not_make_a_run_is_refused() {
-    let with_run = |change: fn(&mut wsproof_report::contract::RunInfo)| {
+    let with_run = |change: fn(&mut RunInfo)| {
         part(2, move |line| {
             if let Line::Run(run) = line {
                 change(run);
@@ -65,6 +65,12 @@ fn what_does_not_make_a_run_is_refused() {
     refused(&[], "no results");
     refused(&[plain(1)], "2 of 5 cases are there; add the results of part 2 of 2");
     refused(&[plain(1), plain(1)], "1.jsonl and 1.jsonl both hold case 2.3 of x");
+    let many = part(1, |line| {
+        if let Line::Run(RunInfo { part: Some(part), .. }) = line {
+            part.parts = u32::MAX;
+        }
+    });
+    refused(&[many], "part 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, .. of 4294967295");
     let other = with_run(|run| run.seed = 8);
     refused(&[plain(1), other], "1.jsonl and 2.jsonl are of different runs: not the same --seed");
     refused(&[plain(1), with_run(|run| run.judge = JudgeKind::Classic)], "--judge");
