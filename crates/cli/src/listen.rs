@@ -184,7 +184,7 @@ pub(crate) async fn serve(
                 }
             }
             cut_off = &mut listening => break cut_off,
-            () = client::over(&mut client) => stop.cancel(),
+            () = client::over(&mut client), if !stop.is_cancelled() => stop.cancel(),
         }
     };
     while let Ok(visit) = visits.try_recv() {
