@@ -31,6 +31,9 @@ pub(crate) async fn run(args: TestArgs) -> Result<Exit, Error> {
     if args.agent.is_some() && urls.len() > 1 {
         return Err(Error::usage("--agent names one server; with several they name themselves"));
     }
+    if args.server_cmd.is_some() && urls.len() > 1 {
+        return Err(Error::usage("--server-cmd starts one server; more than one URL was given"));
+    }
     let fields = fields(&args.request)?;
     let cancel = CancellationToken::new();
     let plan = Plan {
@@ -54,10 +57,6 @@ pub(crate) async fn run(args: TestArgs) -> Result<Exit, Error> {
     let mut command = None;
     let built_in = CancellationToken::new();
     if let Some(text) = &args.server_cmd {
-        if urls.len() > 1 {
-            let text = "--server-cmd starts one server; more than one URL was given";
-            return Err(Error::usage(text));
-        }
         let limit = Duration::from_secs(args.server_timeout);
         let ready = args.server_ready.clone();
         let (url, server) = start_server(text, urls.first(), ready, limit).await?;
