@@ -209,7 +209,7 @@ pub(crate) struct ListenArgs {
     pub(crate) run: RunArgs,
 
     /// Stop when, after some client was there, none has been connected for so many seconds
-    #[arg(long, value_name = "S", value_parser = seconds)]
+    #[arg(long, value_name = "S", value_parser = patience)]
     pub(crate) until_idle: Option<f64>,
 
     /// Stop when so many agents have asked for their reports
@@ -246,7 +246,7 @@ pub(crate) struct ClientArgs {
         long,
         value_name = "S",
         default_value_t = 60.0,
-        value_parser = seconds,
+        value_parser = patience,
         requires = "client_cmd"
     )]
     pub(crate) client_timeout: f64,
@@ -368,17 +368,13 @@ fn time_scale(text: &str) -> Result<f64, String> {
     }
 }
 
-fn seconds(text: &str) -> Result<f64, String> {
+fn patience(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
-        Ok(seconds) if (0.0..=86_400.0).contains(&seconds) => Ok(seconds),
-        Ok(_) => Err("seconds are from 0 to 86400".to_owned()),
+        Ok(seconds) if (0.0..0.001).contains(&seconds) => Err("a peer needs some time".to_owned()),
+        Ok(seconds) if (0.001..=86_400.0).contains(&seconds) => Ok(seconds),
+        Ok(_) => Err("seconds are from 0.001 to 86400".to_owned()),
         Err(error) => Err(error.to_string()),
     }
-}
-
-fn patience(text: &str) -> Result<f64, String> {
-    let seconds = seconds(text)?;
-    if seconds < 0.001 { Err("a server needs some time".to_owned()) } else { Ok(seconds) }
 }
 
 fn agents(text: &str) -> Result<usize, String> {

@@ -21,6 +21,9 @@ fn check(args: &[&str], exit: i32, says: &str) {
     assert_eq!(output.status.code(), Some(exit), "{args:?}: {text}");
     assert!(text.contains(says), "{args:?}: {text}");
     assert!(!text.contains("panicked"), "{text}");
+    // What is wrong is said before anything is begun.
+    let begun = std::fs::read_dir(dir.path()).unwrap().count();
+    assert!(exit != 2 || begun == 0, "{args:?}: {text}");
 }
 
 #[test]
@@ -31,6 +34,9 @@ fn wrong_usage_is_named_with_its_mend() {
     check(&["test", "localhost:9001"], 2, "ws://");
     check(&["test", "ws://localhost", "--verify"], 2, "wss://");
     check(&["test", "ws://a", "ws://b", "--agent", "x"], 2, "names one server");
+    check(&["test", "ws://a", "ws://b", "--server-cmd", "x"], 2, "starts one server");
+    check(&["listen", "--until-idle", "0"], 2, "needs some time");
+    check(&["listen", "--client-cmd", "x", "--client-timeout", "0"], 2, "needs some time");
     check(&["test", "--header", "No colon"], 2, "Name: value");
     check(&["test", "--header", "A b: c"], 2, "no field name may have");
     check(&["test", "--jobs", "0"], 2, "1..=1024");
