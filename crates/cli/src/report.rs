@@ -84,7 +84,8 @@ impl Stored {
         self.setup(&GateArgs { expect: args.expect.clone(), ..GateArgs::default() })
     }
 
-    fn ended<'a>(&'a self, page: &'a Path) -> Ended<'a> {
+    /// `is_written` says whether `page` is one that was written now.
+    fn ended<'a>(&'a self, page: &'a Path, is_written: bool) -> Ended<'a> {
         let results = &self.results;
         let gone = |peer: &str| !results.is_client(peer) && !results.missing(peer).is_empty();
         Ended {
@@ -92,7 +93,7 @@ impl Stored {
             cases: &self.cases,
             judge: self.judge,
             page,
-            is_written: page.ends_with("index.html"),
+            is_written,
             interrupted: results.is_interrupted(),
             incomplete: results.peers().iter().any(|peer| gone(&peer.peer)),
         }
@@ -151,7 +152,7 @@ fn pages(args: &RenderArgs) -> Result<Exit, Error> {
     let stored = Stored::read(&args.stored)?;
     let setup = stored.expected(args)?;
     let mut files = stored::pages(&stored.results, &stored.cases, stored.judge);
-    if let Some(index) = setup.index(stored.ended(Path::new(""))) {
+    if let Some(index) = setup.index(stored.ended(Path::new(""), false)) {
         files.retain(|file| file.name != index.name);
         files.push(index);
     }
@@ -165,7 +166,7 @@ fn pages(args: &RenderArgs) -> Result<Exit, Error> {
 fn text(args: &RenderArgs, name: &str, render: Render) -> Result<Exit, Error> {
     let stored = Stored::read(&args.stored)?;
     let setup = stored.expected(args)?;
-    let text = setup.render(stored.ended(Path::new("")), render);
+    let text = setup.render(stored.ended(Path::new(""), false), render);
     if let Some(out) = &args.out {
         let file = File { name: name.to_owned(), contents: text.into_bytes() };
         stored::write(out, &[file])?;
@@ -181,7 +182,7 @@ fn check(args: &CheckArgs) -> Result<Exit, Error> {
     let setup = stored.setup(&args.gate)?;
     // At least one file is named.
     let first = args.stored.files.first().cloned().unwrap_or_default();
-    Ok(setup.conclude(stored.ended(&first)))
+    Ok(setup.conclude(stored.ended(&first, false)))
 }
 
 fn merge(args: &MergeArgs) -> Result<Exit, Error> {
@@ -193,7 +194,7 @@ fn merge(args: &MergeArgs) -> Result<Exit, Error> {
     let mut files = stored::report(&stored.results, &stored.cases, stored.judge);
     files.push(File { name: "results.jsonl".to_owned(), contents: lines.into_bytes() });
     stored::write(&args.out, &files)?;
-    Ok(setup.conclude(stored.ended(&args.out.join("index.html"))))
+    Ok(setup.conclude(stored.ended(&args.out.join("index.html"), true)))
 }
 
 fn compare(args: &DiffArgs) -> Result<Exit, Error> {

@@ -74,6 +74,10 @@ pub(crate) struct NamedPeer {
 /// A run under way.
 pub(crate) struct Session {
     plan: Plan,
+    /// Its cases, as reports take them.
+    cases: Vec<Case>,
+    /// The same for the classic files.
+    classic_order: Vec<Case>,
     results: Results,
     file: BufWriter<File>,
     path: PathBuf,
@@ -129,8 +133,11 @@ impl Session {
                     .map_or(1, |n| u32::try_from(n.get()).unwrap_or(u32::MAX)),
             },
         };
+        let cases: Vec<_> = plan.cases.iter().map(|case| Case::clone(case)).collect();
         let mut session = Self {
             plan,
+            classic_order: stored::classic_order(&cases),
+            cases,
             results: Results::default(),
             file: BufWriter::new(file),
             path,
@@ -208,13 +215,13 @@ impl Session {
         self.write_report()?;
         if let Some(folder) = &self.plan.pcapng {
             // One by one: they are large.
-            for file in pcapng::files(&self.results, &self.cases()) {
+            for file in pcapng::files(&self.results, &self.cases) {
                 stored::write(folder, &[file])?;
             }
         }
         let ended = Ended {
             results: &self.results,
-            cases: &self.cases(),
+            cases: &self.cases,
             judge: self.plan.judge,
             page: &self.plan.out.join("index.html"),
             is_written: true,
@@ -230,9 +237,7 @@ impl Session {
     /// Writes the report, as far as the run has come: what is not there yet, and what has changed
     /// since it was written last. Many agents may ask for it many times.
     pub(crate) fn write_report(&mut self) -> Result<(), Error> {
-        let cases = self.cases();
-        let classic_order = stored::classic_order(&cases);
-        let Self { plan, results, written, .. } = self;
+        let Self { plan, cases, classic_order, results, written, .. } = self;
         // Scripts clean up between two clients.
         stored::create_folder(&plan.out)?;
         let mut wanted = |name: &str, record: &Record| {
@@ -242,12 +247,8 @@ impl Session {
         };
         let take = |file| stored::write_file(&plan.out, &file);
         let titles = wsproof_cases::section_title;
-        html::each(results, &cases, plan.judge, titles, &mut wanted, take)?;
-        classic::each(results, &classic_order, &mut wanted, take)
-    }
-
-    fn cases(&self) -> Vec<Case> {
-        self.plan.cases.iter().map(|case| Case::clone(case)).collect()
+        html::each(results, cases, plan.judge, titles, &mut wanted, take)?;
+        classic::each(results, classic_order, &mut wanted, take)
     }
 
     fn cases_for(&self, agent: Option<&str>) -> Vec<Arc<Case>> {
