@@ -150,7 +150,9 @@ fn the_report_and_nothing_beside_it() {
         std::fs::write(server.dir.path().join("out").join(name), text).unwrap();
         let answer = ask(server.addr, "GET", &format!("/reports/{name}"));
         assert!(answer.starts_with("HTTP/1.1 200 OK\r\n") && answer.ends_with(text), "{answer}");
-        assert!(answer.contains("content-security-policy: default-src 'none'; script-src 'unsafe-"));
+        assert!(
+            answer.contains("content-security-policy: default-src 'none'; script-src 'unsafe-")
+        );
     }
     assert!(ask(server.addr, "GET", "/reports/").ends_with("the index"));
     assert!(ask(server.addr, "HEAD", "/reports/").contains("content-length: 9\r\n"));
