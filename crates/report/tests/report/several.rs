@@ -1,5 +1,6 @@
 //! Several results: merged, and compared.
 
+use wsproof_engine::What;
 use wsproof_report::{
     JudgeKind, Line, Results,
     contract::{PartBy, PartInfo, RunInfo},
@@ -134,4 +135,30 @@ x: 3 cases unchanged
   changed 2.3  failed -> failed: frame 1, octet 0: 8A 03 00 FF FF -> C2 02 FF 00
 ";
     check(&with_attempt(1), &with_attempt(2), false, text);
+}
+
+#[test]
+fn a_clients_masking_keys_are_no_difference() {
+    let masked = |key: u8, last: u8| {
+        let lines = bad_lines("x").into_iter().map(move |mut line| {
+            if let Line::Attempt(attempt) = &mut line {
+                for entry in &mut attempt.outcome.transcript.entries {
+                    if let What::FrameReceived { header, head, .. } = &mut entry.what {
+                        header.mask = Some([key; 4]);
+                        if let Some(octet) = head.last_mut() {
+                            *octet = last;
+                        }
+                    }
+                }
+            }
+            line
+        });
+        results(lines)
+    };
+    check(&masked(1, 0), &masked(2, 0), false, "x: 4 cases unchanged\n");
+    let text = "\
+x: 3 cases unchanged
+  changed 2.3  failed -> failed: frame 1, octet 7: C2 82 01 01 01 01 FF 00 -> C2 82 02 02 02 02 FF 03
+";
+    check(&masked(1, 0), &masked(2, 3), false, text);
 }
