@@ -461,12 +461,8 @@ impl Listener {
         let Some(judgement) = judged.map(|attempt| attempt.judgement(judge)) else { return };
         if judgement.deviates() || unstable {
             let mark = if unstable { "unstable" } else { "deviates" };
-            let reason = if judgement.behavior == wsproof_engine::Behavior::Failed {
-                &judgement.reason
-            } else {
-                &judgement.close_reason
-            };
-            progress.say(&format!("  {mark} {:<8} {}", case.id, output::clean(reason)));
+            let reason = output::clean(judgement.deciding_reason());
+            progress.say(&format!("  {mark} {:<8} {reason}", case.id));
         }
     }
 

@@ -6,7 +6,6 @@ use std::{
 };
 
 use tokio::sync::oneshot;
-use wsproof_engine::Behavior;
 use wsproof_runner::{Event, Visit};
 
 use crate::{
@@ -161,11 +160,8 @@ impl Host {
             }
             Event::Attempt(attempt) => {
                 if self.session.voice() == Voice::Own && attempt.rfc.deviates() {
-                    let rfc = &attempt.rfc;
-                    let failed = rfc.behavior == Behavior::Failed;
-                    let reason = if failed { &rfc.reason } else { &rfc.close_reason };
-                    let (case, reason) = (&attempt.case.id, output::clean(reason));
-                    let agent = output::clean(&agent);
+                    let reason = output::clean(attempt.rfc.deciding_reason());
+                    let (case, agent) = (&attempt.case.id, output::clean(&agent));
                     output::notice(&format!("  {agent} deviates in {case}: {reason}"));
                 }
                 self.session.attempt(&agent, *attempt)?;
