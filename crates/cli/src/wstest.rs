@@ -6,6 +6,7 @@ mod fuzzingserver;
 mod massconnect;
 mod options;
 mod pattern;
+mod plan;
 mod serializer;
 mod server;
 mod spec;
