@@ -9,7 +9,7 @@ use std::{
     process::{Command, Stdio},
 };
 
-use support::{echo, lines, serve, test, verdicts, wsproof};
+use support::{BINARY, command, echo, lines, serve, test, verdicts, wsproof};
 use tempfile::TempDir;
 use tokio::{io::AsyncReadExt, net::TcpStream};
 
@@ -31,6 +31,7 @@ fn wrong_usage_is_named_with_its_mend() {
     check(&["test", "--cases", "1.1.99"], 2, "`1.1.99` is no case");
     check(&["test", "--exclude", "zz*"], 2, "`zz*` is no case");
     check(&["test", "--exclude", "*"], 2, "leaves no case");
+    check(&["test", "--cases", ""], 2, "leave the empty pattern out");
     check(&["test", "localhost:9001"], 2, "ws://");
     check(&["test", "ws://localhost", "--verify"], 2, "wss://");
     check(&["test", "ws://a", "ws://b", "--agent", "x"], 2, "names one server");
@@ -91,7 +92,7 @@ fn the_built_in_server_conforms() {
 #[test]
 fn a_defect_is_found_and_is_1() {
     let dir = TempDir::new().unwrap();
-    let mut server = Command::new(env!("CARGO_BIN_EXE_wsproof"))
+    let mut server = command(BINARY)
         .args(["echo", "127.0.0.1:0", "[::1]:0", "--defect", "pong-wrong-payload"])
         .stdout(Stdio::piped())
         .spawn()
@@ -142,7 +143,7 @@ fn the_request_carries_what_was_asked_for() {
 #[test]
 fn a_server_that_dies_in_the_run_is_reported_with_its_last_words() {
     let dir = TempDir::new().unwrap();
-    let binary = env!("CARGO_BIN_EXE_wsproof");
+    let binary = BINARY;
     // 5.19 alone takes a second, and by then the server is gone.
     let command = format!("timeout -s KILL 0.6 '{binary}' echo 127.0.0.1:{{port}}");
     let args = ["test", "--server-cmd", &command, "--cases", "1.1.*,5.19", "--out", "out"];
@@ -169,7 +170,7 @@ fn an_interrupt_keeps_what_was_judged() {
         let mut buf = [0; 4096];
         while stream.read(&mut buf).await.is_ok_and(|n| n > 0) {}
     });
-    let mut child = Command::new(env!("CARGO_BIN_EXE_wsproof"))
+    let mut child = command(BINARY)
         .args(["test", &server.url(), "--cases", "1.*", "--out", "out", "--agent", "peer"])
         .args(["--jobs", "1", "--no-deadline"])
         .current_dir(dir.path())
@@ -194,7 +195,7 @@ fn an_interrupt_keeps_what_was_judged() {
 
 #[test]
 fn a_reader_that_goes_away_is_no_error() {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_wsproof"))
+    let mut child = command(BINARY)
         .args(["cases", "--format", "json"])
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
