@@ -226,7 +226,7 @@ impl Expected {
                 Ok(Self { path, text: None, baseline })
             }
             Err(error) => Err(Error::usage(format!(
-                "read the baseline {}: {error}; --update-baseline makes one from a run",
+                "failed to read the baseline {}: {error}; --update-baseline makes one from a run",
                 path.display()
             ))),
         }

@@ -109,6 +109,8 @@ fn stored_results_are_rendered_again() {
     fs::write(dir.join("bad.jsonl"), "{}\n").unwrap();
     check(dir, "report html bad.jsonl", 2, "bad.jsonl: read line 1");
     check(dir, "report html nowhere", 2, "read the results nowhere");
+    fs::write(dir.join("empty.jsonl"), "").unwrap();
+    check(dir, "report html empty.jsonl --out again", 2, "empty.jsonl: no run is in it");
     check(dir, "report junit a a", 2, "both hold case 1.1.1 of x");
 }
 

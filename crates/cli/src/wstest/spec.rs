@@ -42,7 +42,7 @@ fn read_file(named: Option<&Path>, usual: &str, default: &str) -> Result<(PathBu
         }
         Err(error) => {
             return Err(Error::usage(format!(
-                "read the specification {}: {error}",
+                "failed to read the specification {}: {error}",
                 path.display()
             )));
         }
