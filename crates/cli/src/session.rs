@@ -18,7 +18,7 @@ use wsproof_report::{
     contract::{
         self, Confirmation, End, Excluded, Machine, Note, PartInfo, PeerInfo, RunInfo, Verdict,
     },
-    html, pcapng,
+    html, number, pcapng,
 };
 use wsproof_runner::{Attempt, Event, Options, Peer, Settled, run_peer};
 
@@ -113,6 +113,9 @@ impl Session {
     /// Opens the report's folder and writes the first line of the results.
     pub(crate) fn start(plan: Plan, cancel: CancellationToken) -> Result<Self, Error> {
         stored::create_folder(&plan.out)?;
+        if let Some(folder) = &plan.pcapng {
+            stored::create_folder(folder)?;
+        }
         let path = stored::path_in(&plan.out);
         let file = File::create(&path)
             .map_err(|error| Error::failed(format!("create {}", path.display()), error))?;
@@ -409,7 +412,10 @@ impl Listener {
     fn new(plan: &Plan, named: &NamedPeer, cases: usize) -> Self {
         let progress = (plan.voice == Voice::Own).then(|| {
             let who = named.agent.as_ref().map_or(String::new(), |agent| format!("{agent} at "));
-            Progress::new(&format!("testing {who}{} with {cases} cases", named.url), cases)
+            Progress::new(
+                &format!("testing {who}{} with {}", named.url, number(cases, "case")),
+                cases,
+            )
         });
         Self {
             voice: plan.voice,

@@ -36,6 +36,15 @@ fn wrong_usage_is_named_with_its_mend() {
     check(&["test", "ws://localhost", "--verify"], 2, "wss://");
     check(&["test", "ws://a", "ws://b", "--agent", "x"], 2, "names one server");
     check(&["test", "ws://a", "ws://b", "--server-cmd", "x"], 2, "starts one server");
+    check(&["test", "--agent", ""], 2, "--agent");
+    check(&["test", "--server-cmd", ""], 2, "--server-cmd");
+    check(&["test", "--subprotocol", "a b"], 2, "no white space");
+    check(&["echo", "--subprotocol", ""], 2, "no white space");
+    check(&["test", "--origin", "http://o\r\nX: y"], 2, "no control characters");
+    check(&["listen", "--ready-file", "nowhere/ready"], 2, "make it first");
+    check(&["listen", "--ready-file", "."], 2, "name a file");
+    check(&["listen", "--client-cmd", ""], 2, "--client-cmd");
+    check(&["listen", "localhost"], 2, "written like 127.0.0.1:9001");
     check(&["listen", "--until-idle", "0"], 2, "needs some time");
     check(&["listen", "--client-cmd", "x", "--client-timeout", "0"], 2, "needs some time");
     check(&["test", "--header", "No colon"], 2, "Name: value");
@@ -64,7 +73,7 @@ fn what_cannot_be_carried_out_is_3() {
     let file = dir.path().join("file");
     std::fs::write(&file, "").unwrap();
     let out = file.join("report");
-    check(&["test", "--cases", "1.1.1", "--out", out.to_str().unwrap()], 3, "create the report");
+    check(&["test", "--cases", "1.1.1", "--out", out.to_str().unwrap()], 3, "create the folder");
     check(
         &["test", "--cases", "1.1.1", "--server-cmd", "echo last words; exit 7"],
         3,
@@ -76,6 +85,21 @@ fn what_cannot_be_carried_out_is_3() {
         "not ready",
     );
     check(&["echo", "203.0.113.1:1"], 3, "listen on 203.0.113.1:1");
+}
+
+// The commands are written for a POSIX shell.
+#[cfg(unix)]
+#[test]
+fn a_run_that_cannot_begin_leaves_the_last_one() {
+    let dir = TempDir::new().unwrap();
+    let run = |more: &[&str], exit: i32| {
+        let output = wsproof(dir.path(), &[&["test", "--cases", "1.1.1"], more].concat());
+        assert_eq!(output.status.code(), Some(exit), "{output:?}");
+        std::fs::read(dir.path().join("wsproof-report/results.jsonl")).unwrap()
+    };
+    let last = run(&[], 0);
+    assert!(run(&["--server-cmd", "exit 7"], 3) == last);
+    assert!(run(&["--pcapng", "wsproof-report/index.html"], 3) == last);
 }
 
 #[test]

@@ -6,6 +6,7 @@ use std::{
 };
 
 use tokio::sync::oneshot;
+use wsproof_report::number;
 use wsproof_runner::{Event, Visit};
 
 use crate::{
@@ -89,7 +90,8 @@ impl Host {
             if self.session.voice() == Voice::Own {
                 let judged = self.judged.get(&agent).copied().unwrap_or_default();
                 let agent = output::clean(&agent);
-                output::notice(&format!("{agent}: {judged} cases judged, report written"));
+                let judged = number(judged, "case");
+                output::notice(&format!("{agent}: {judged} judged, report written"));
             }
             self.reported.insert(agent);
             // The client may have gone meanwhile.
