@@ -112,10 +112,8 @@ impl Written {
 impl Session {
     /// Opens the report's folder and writes the first line of the results.
     pub(crate) fn start(plan: Plan, cancel: CancellationToken) -> Result<Self, Error> {
-        stored::create_folder(&plan.out)?;
-        if let Some(folder) = &plan.pcapng {
-            stored::create_folder(folder)?;
-        }
+        let folders = [Some(&plan.out), plan.pcapng.as_ref()];
+        folders.into_iter().flatten().try_for_each(|folder| stored::create_folder(folder))?;
         let path = stored::path_in(&plan.out);
         let file = File::create(&path)
             .map_err(|error| Error::failed(format!("create {}", path.display()), error))?;
@@ -255,11 +253,8 @@ impl Session {
     }
 
     fn cases_for(&self, agent: Option<&str>) -> Vec<Arc<Case>> {
-        let cases = self.plan.cases.iter();
-        cases
-            .filter(|case| !agent.is_some_and(|a| self.is_excluded(a, &case.id)))
-            .cloned()
-            .collect()
+        let excluded = |case: &Case| agent.is_some_and(|a| self.is_excluded(a, &case.id));
+        self.plan.cases.iter().filter(|case| !excluded(case)).cloned().collect()
     }
 
     fn excluded_for(&self, agent: &str) -> Vec<CaseId> {
