@@ -57,6 +57,11 @@ pub(crate) fn spans(spans: &[Span]) {
 /// is: nothing can take the place of a pipe or a terminal, and a link is to stay one.
 pub(crate) fn write_whole(path: &Path, contents: &[u8]) -> Result<(), Error> {
     let fault = |error| Error::failed(format!("write {}", path.display()), error);
+    if path == Path::new("/dev/stdout") {
+        // A file behind it that is opened anew is written from its beginning, where other lines are.
+        let mut stdout = std::io::stdout().lock();
+        return stdout.write_all(contents).and_then(|()| stdout.flush()).map_err(fault);
+    }
     if fs::symlink_metadata(path).is_ok_and(|known| !known.is_file()) {
         return fs::write(path, contents).map_err(fault);
     }

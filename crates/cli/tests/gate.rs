@@ -4,9 +4,9 @@
 
 mod support;
 
-use std::{fs, path::Path};
+use std::{fs, path::Path, process::Stdio};
 
-use support::{Server, echo, lines, serve, test, with_defect, wsproof_with};
+use support::{BINARY, Server, command, echo, lines, serve, test, with_defect, wsproof_with};
 use tempfile::TempDir;
 use wsproof_testee::Defect;
 
@@ -152,6 +152,22 @@ fn a_file_that_cannot_be_written_costs_no_other() {
     check(dir, &server, "1.1.1", &files, 3, &["failed to create the folder file", "exit 3"]);
     assert!(dir.join("t.tap").exists() && dir.join("out/index.html").exists());
     assert_eq!(lines(dir, "end").len(), 1);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_file_may_be_stdout() {
+    let dir = TempDir::new().unwrap();
+    let said = dir.path().join("said");
+    let mut run = command(BINARY);
+    run.args(["test", "--cases", "1.1.1", "--junit", "/dev/stdout"]).current_dir(dir.path());
+    run.stdout(fs::File::create(&said).unwrap()).stderr(Stdio::null());
+    let status = run.status().unwrap();
+    assert!(status.success() && !fs::symlink_metadata("/dev/stdout").unwrap().is_file());
+    // Nothing is written over anything.
+    let said = fs::read_to_string(said).unwrap();
+    assert!(said.starts_with("<?xml ") && said.contains("</testsuites>"), "{said}");
+    assert!(said.ends_with("\nexit 0\n"), "{said}");
 }
 
 #[test]
