@@ -255,9 +255,9 @@ impl Server {
 
     async fn serve(&self, mut visitor: Visitor) -> io::Result<()> {
         let stream = &mut visitor.accepted.stream;
-        let read = Request::read(&visitor.accepted.octets[..visitor.head]);
+        let head = &visitor.accepted.octets[..visitor.head];
         let others = self.board.open() - 1;
-        let request = match self.options.admission.admit(read, others) {
+        let request = match self.options.admission.admit(head, others) {
             Ok(request) => request,
             Err(refusal) => {
                 // Who asks for a page is no client.
