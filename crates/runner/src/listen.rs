@@ -34,6 +34,7 @@ use crate::{
     dial::Stream,
     drive::{Accepted, drive_accepted},
     schedule::case_seed,
+    verdict::Verdict,
 };
 pub use admission::Admission;
 use ask::Ask;
@@ -365,11 +366,7 @@ impl Server {
         let classic = judge::classic(&case, &outcome);
         let rfc = judge::rfc(&case, &outcome);
         let beside = running.beside();
-        let verdict = board::Verdict {
-            classic: (classic.behavior, classic.close),
-            rfc: (rfc.behavior, rfc.close),
-        };
-        let (number, unstable) = running.judged(verdict);
+        let (number, unstable) = running.judged(Verdict::of(&classic, &rfc, &outcome));
         let quiet = beside == 0;
         tell(Event::Attempt(Box::new(Attempt {
             case: case.clone(),

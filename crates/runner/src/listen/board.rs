@@ -7,7 +7,9 @@ use std::{
 };
 
 use tokio::{sync::watch, time::timeout};
-use wsproof_engine::{Behavior, CaseId, CloseBehavior};
+use wsproof_engine::{Behavior, CaseId};
+
+use crate::verdict::Verdict;
 
 /// How long a request about results waits for cases that its agent has begun before. A client
 /// knows that a case is over as soon as it has ended TCP, and may ask before we do.
@@ -45,13 +47,6 @@ struct Slot {
 struct Record {
     attempts: u32,
     verdict: Option<Verdict>,
-}
-
-/// What must not change between attempts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Verdict {
-    pub(super) classic: (Behavior, CloseBehavior),
-    pub(super) rfc: (Behavior, CloseBehavior),
 }
 
 impl Default for Board {
