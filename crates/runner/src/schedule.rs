@@ -27,8 +27,8 @@ use record::{Record, is_trouble};
 
 /// So many confirmations in a row without a change speak for the rest.
 const ENOUGH_CONFIRMED: usize = 32;
-/// Attempts after which a peer that could be had before, and cannot now, is taken at its word.
-const PATIENCE: u32 = 5;
+/// Attempts in vain after which a peer that could be had before is taken at its word.
+const PATIENCE: u32 = 4;
 /// A peer that refuses TCP is asked again so often before it is given up.
 const REFUSALS: u32 = 4;
 /// Before a peer that refused TCP is asked again.
@@ -242,7 +242,8 @@ impl<'a> Scheduler<'a> {
             settings: self.peer.settings,
         };
         let (address, cancel) = (self.peer.address.clone(), self.cancel.clone());
-        let (driven, breath) = (case.clone(), self.load.breath(mode));
+        let away = self.records.get(&case.id).is_some_and(|record| record.absences > 0);
+        let (driven, breath) = (case.clone(), self.load.breath(mode, away));
         self.tasks.spawn(async move {
             if let Some(breath) = breath {
                 sleep_unless(&cancel, breath).await;
@@ -304,7 +305,8 @@ impl<'a> Scheduler<'a> {
             return 1;
         };
         old.attempts += 1;
-        if new.away && !old.away && old.attempts < PATIENCE {
+        old.absences = if new.away { old.absences + 1 } else { 0 };
+        if new.away && !old.away && old.absences < PATIENCE {
             // It could be had before: it may still count a connection that has just ended.
             old.needs_confirmation = true;
             self.disputed.push(old.case.clone());
@@ -330,6 +332,7 @@ impl<'a> Scheduler<'a> {
         old.counts = old.attempts;
         old.duration = new.duration;
         old.opening = new.opening;
+        old.away = new.away;
         if mode == Mode::Quiet && beside > 0 {
             // Others only waited, but one cannot know: it is tried once more, all alone.
             old.needs_confirmation = true;
@@ -485,3 +488,6 @@ async fn sleep_unless(cancel: &CancellationToken, time: Duration) {
         () = sleep(time) => {}
     }
 }
+
+#[cfg(test)]
+mod tests;

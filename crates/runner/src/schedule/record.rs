@@ -22,8 +22,10 @@ pub(super) struct Record {
     pub(super) rests_on_silence: bool,
     pub(super) opening: Vec<Opening>,
     pub(super) settled: bool,
-    /// Whether the peer said that it cannot be had at the moment.
+    /// Whether the verdict comes from a peer that said that it cannot be had at the moment.
     pub(super) away: bool,
+    /// So many attempts in a row, the last one among them, met such a peer.
+    pub(super) absences: u32,
 }
 
 impl Record {
@@ -57,6 +59,7 @@ impl Record {
             opening: outcome.openings.clone(),
             settled: false,
             away: is_away(outcome),
+            absences: u32::from(is_away(outcome)),
         }
     }
 }
