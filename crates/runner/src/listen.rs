@@ -211,9 +211,13 @@ impl Server {
     async fn connected(&self, stream: TcpStream, from: SocketAddr) {
         let (began, started) = (Instant::now(), SystemTime::now());
         let limit = self.options.timers.unwrap_or(Timers::CLASSIC).open_handshake;
-        let opening = timeout(limit, self.read_head(stream));
+        let opening = self.read_head(stream);
+        let opened = match self.options.limits.stretch(limit) {
+            Some(limit) => timeout(limit, opening).await.unwrap_or_else(|late| Err(late.into())),
+            None => opening.await,
+        };
         // Who only looks whether somebody listens, or is no client at all, leaves no trace.
-        let Ok(Ok((stream, octets, head))) = opening.await else { return };
+        let Ok((stream, octets, head)) = opened else { return };
         let _open = self.board.enter();
         let accepted = Accepted { stream, octets, began, started };
         let visitor = Visitor { accepted, head, from };
