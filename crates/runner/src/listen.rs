@@ -316,7 +316,7 @@ impl Server {
             }
             Ask::Reports { agent, then_stop } => {
                 let conversation = self.open(visitor, &request).await?;
-                self.board.runs_of(&agent).await;
+                self.board.runs_of(Some(&agent)).await;
                 let (done, written) = oneshot::channel();
                 self.tell(Visit::Reports { agent: agent.clone(), from, done });
                 // Whoever reads the files may do so when the close frame is there.
@@ -329,6 +329,7 @@ impl Server {
             }
             Ask::Stop => {
                 let closed = self.open(visitor, &request).await?.close(None, "").await;
+                self.board.runs_of(None).await;
                 self.stop.cancel();
                 closed
             }
