@@ -26,7 +26,9 @@ use tokio::{
 };
 use tokio_rustls::TlsAcceptor;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
-use wsproof_engine::{Case, CaseId, Limits, Request, RunConfig, Settings, Target, Timers, judge};
+use wsproof_engine::{
+    Case, CaseId, Limits, Refusal, Request, RunConfig, Settings, Target, Timers, judge,
+};
 use wsproof_proto::{Role, handshake::HeadReader};
 
 use crate::{
@@ -45,8 +47,10 @@ use conversation::Conversation;
 const MAX_HEAD: usize = 256 << 10;
 /// Before a listener that could not accept is asked again.
 const PAUSE: Duration = Duration::from_millis(50);
-/// How long connections may take to end when the server stops.
+/// How long connections may take to end when the server stops, or after a refusal.
 const LAST: Duration = Duration::from_secs(2);
+/// Reads at most after an answer that a client may not wait for.
+const DRAINED: usize = 1 << 10;
 /// The answer to a request with parameters that make no sense, as `wstest` gives it.
 const NONSENSE: &[u8] = b"HTTP/1.1 500 Internal Server Error\r\n\r\n";
 
@@ -211,7 +215,7 @@ impl Server {
     async fn connected(&self, stream: TcpStream, from: SocketAddr) {
         let (began, started) = (Instant::now(), SystemTime::now());
         let limit = self.options.timers.unwrap_or(Timers::CLASSIC).open_handshake;
-        let opening = self.read_head(stream);
+        let opening = self.read_head(stream, from);
         let opened = match self.options.limits.stretch(limit) {
             Some(limit) => timeout(limit, opening).await.unwrap_or_else(|late| Err(late.into())),
             None => opening.await,
@@ -227,7 +231,11 @@ impl Server {
     }
 
     /// Reads until the request is complete. Returns all that was read, and how much is the head.
-    async fn read_head(&self, stream: TcpStream) -> io::Result<(Stream, Vec<u8>, usize)> {
+    async fn read_head(
+        &self,
+        stream: TcpStream,
+        from: SocketAddr,
+    ) -> io::Result<(Stream, Vec<u8>, usize)> {
         stream.set_nodelay(true)?;
         let mut stream = match &self.options.tls {
             None => Stream::Tcp(stream),
@@ -250,8 +258,10 @@ impl Server {
                 Ok((taken, true)) => return Ok((stream, octets, before + taken)),
                 Ok((_, false)) => {}
                 Err(_) => {
-                    let answer = b"HTTP/1.1 431 Request Header Fields Too Large\r\n\r\n";
-                    refuse(&mut stream, answer).await?;
+                    let refusal = Refusal::new(431, "the head is too long");
+                    self.tell_refused(from, &refusal);
+                    refuse(&mut stream, &refusal.encode()).await?;
+                    drain(&mut stream, &mut buf).await;
                     return Err(io::ErrorKind::InvalidData.into());
                 }
             }
@@ -267,13 +277,14 @@ impl Server {
             Err(refusal) => {
                 // Who asks for a page is no client.
                 if ![200, 303, 426].contains(&refusal.status()) {
-                    let (status, reason) = (refusal.status(), refusal.reason());
-                    self.tell(Visit::Refused { from: visitor.from, status, reason });
+                    self.tell_refused(visitor.from, &refusal);
                 }
                 return refuse(stream, &refusal.encode()).await;
             }
         };
         let Ok(ask) = Ask::read(request.target(), &self.options.cases) else {
+            let refusal = Refusal::new(500, "the parameters of the request make no sense");
+            self.tell_refused(visitor.from, &refusal);
             return refuse(stream, NONSENSE).await;
         };
         // Who only opens a WebSocket may be looking whether somebody is there, before clients come.
@@ -398,6 +409,10 @@ impl Server {
         self.options.agents.is_some_and(|agents| reported.len() >= agents)
     }
 
+    fn tell_refused(&self, from: SocketAddr, refusal: &Refusal) {
+        self.tell(Visit::Refused { from, status: refusal.status(), reason: refusal.reason() });
+    }
+
     fn tell(&self, visit: Visit) {
         // Nobody listens any more when the run is over.
         let _ = self.visits.send(visit);
@@ -408,6 +423,19 @@ async fn refuse(stream: &mut Stream, answer: &[u8]) -> io::Result<()> {
     stream.write_all(answer).await?;
     stream.flush().await?;
     stream.shutdown().await
+}
+
+/// Reads and drops what a client still sends, within limits: closed with octets unread, the
+/// connection would be reset, and the answer might be lost.
+async fn drain(stream: &mut Stream, buf: &mut [u8]) {
+    let all = async {
+        for _ in 0..DRAINED {
+            if !matches!(stream.read(buf).await, Ok(1..)) {
+                return;
+            }
+        }
+    };
+    let _ = timeout(LAST, all).await;
 }
 
 impl fmt::Debug for ListenOptions {

@@ -54,8 +54,11 @@ fn request(target: &str) -> String {
 
 /// What is answered to `request` until TCP ends.
 async fn answer(addr: SocketAddr, request: &[u8]) -> String {
+    answer_on(TcpStream::connect(addr).await.unwrap(), request).await
+}
+
+async fn answer_on(mut stream: TcpStream, request: &[u8]) -> String {
     let asking = async {
-        let mut stream = TcpStream::connect(addr).await.unwrap();
         stream.write_all(request).await.unwrap();
         stream.shutdown().await.unwrap();
         let mut octets = Vec::new();
@@ -65,10 +68,39 @@ async fn answer(addr: SocketAddr, request: &[u8]) -> String {
     timeout(LIMIT, asking).await.unwrap()
 }
 
+/// Checks that a request is refused with `status`, and that this is told.
+async fn check_refused(octets: &[u8], status: u16) {
+    let (addr, mut visits) = server(Limits::default(), None).await;
+    let answer = answer(addr, octets).await;
+    assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{answer}");
+    match timeout(LIMIT, visits.recv()).await.unwrap() {
+        Some(Visit::Refused { status: told, .. }) => assert_eq!(told, status),
+        other => panic!("{status}: {other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn what_is_refused_is_told() {
+    check_refused(request("/runCase?case=2&agent=x").as_bytes(), 500).await;
+    check_refused(request("/runCase?case=1").as_bytes(), 500).await;
+    check_refused(request("/runCase").replace("n: 13", "n: 7").as_bytes(), 400).await;
+    // Whoever has more to say is heard to the end, so that no reset takes the answer away.
+    check_refused(&vec![b'x'; 8 << 20], 431).await;
+}
+
 #[tokio::test]
 async fn without_limits_a_request_takes_as_long_as_it_takes() {
     let timers = Timers { open_handshake: Duration::ZERO, ..Timers::CLASSIC };
     let (addr, _visits) = server(Limits::Off, Some(timers)).await;
-    let answer = answer(addr, request("/getCaseCount").as_bytes()).await;
+    let request = request("/getCaseCount");
+    let (begin, rest) = request.split_at(20);
+    let mut stream = TcpStream::connect(addr).await.unwrap();
+    stream.write_all(begin.as_bytes()).await.unwrap();
+    // Many others come and go meanwhile.
+    for _ in 0..20 {
+        let answer = answer(addr, request.as_bytes()).await;
+        assert!(answer.starts_with("HTTP/1.1 101 "), "{answer}");
+    }
+    let answer = answer_on(stream, rest.as_bytes()).await;
     assert!(answer.starts_with("HTTP/1.1 101 "), "{answer}");
 }
