@@ -95,7 +95,7 @@ impl Request {
         }
         let mut upgrade = head.values("Upgrade").peekable();
         if upgrade.peek().is_none() {
-            return Err(Declined::Plain { target: path_and_query(target).to_owned() });
+            return Err(Declined::Plain { target: path_and_query(target) });
         }
         if !upgrade.any(|value| has_token(value, "websocket")) {
             return bad("Upgrade does not say websocket");
@@ -126,7 +126,7 @@ impl Request {
             violations.push(Violation::ExtensionsMalformed);
         }
         Ok(Self {
-            target: path_and_query(target).to_owned(),
+            target: path_and_query(target),
             origin: head.values("Origin").next().map(<[u8]>::to_vec),
             key: key.to_vec(),
             extensions,
@@ -191,11 +191,13 @@ fn is_like_key(key: &[u8]) -> bool {
 }
 
 /// A target may be a whole URI (RFC 9112, 3.2.2).
-fn path_and_query(target: &str) -> &str {
+fn path_and_query(target: &str) -> String {
     let Some((_, rest)) = target.split_once("://").filter(|_| !target.starts_with('/')) else {
-        return target;
+        return target.to_owned();
     };
-    rest.find('/').map_or("/", |at| &rest[at..])
+    let rest = rest.find(['/', '?']).map_or("", |at| &rest[at..]);
+    // An empty path is that of the root.
+    if rest.starts_with('/') { rest.to_owned() } else { format!("/{rest}") }
 }
 
 impl Refusal {
@@ -281,6 +283,7 @@ mod tests {
         check("WebSocket", "h2c, websocket", "/a?b=c []");
         check("/a?b=c", "http://h:9001/a?b=c", "/a?b=c []");
         check("/a?b=c", "http://h", "/ []");
+        check("/a?b=c", "http://h?b=c/d", "/?b=c/d []");
         check("/a?b=c", "/a?b=c#", "/a?b=c ");
         check("jZQ==", "jZR==", "/a?b=c []");
         let twice = "Host: h\nSec-WebSocket-Extensions: a\nSec-WebSocket-Extensions: b; c=1";
