@@ -43,7 +43,7 @@ pub use event::{Event, Expected, Kind, Observed};
 pub use judge::{Behavior, CloseBehavior, Judgement};
 pub use opening::{Opening, Target};
 pub use outcome::{ClosingState, Outcome, Stats, TcpEnd, Traffic, Volume};
-pub use payload::{Payload, fill, octets, repeat};
+pub use payload::{Payload, fill, octets, repeat, spaced_hex};
 pub use request::{Declined, Refusal, Request, VERSIONS};
 pub use run::{ConnectionId, Input, Limits, Run, RunConfig, Transmit};
 pub use series::{Corpus, Series};
