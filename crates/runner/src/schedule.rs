@@ -8,10 +8,14 @@ mod load;
 mod queue;
 mod record;
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, panic::resume_unwind, sync::Arc, time::Duration};
 
 use rand_chacha::rand_core::{Rng, SeedableRng};
-use tokio::{sync::mpsc, task::JoinSet, time::sleep};
+use tokio::{
+    sync::mpsc,
+    task::{JoinError, JoinSet},
+    time::sleep,
+};
 use tokio_util::sync::CancellationToken;
 use wsproof_engine::{Accept, Case, Class, Limits, RunConfig, Settings, Target, Timers, judge};
 use wsproof_proto::Role;
@@ -22,7 +26,7 @@ use crate::{
     drive::{Driven, drive},
 };
 use load::Load;
-use queue::{Mode, Queue};
+use queue::{Mode, Queue, Running};
 use record::{Record, is_trouble};
 
 /// So many confirmations in a row without a change speak for the rest.
@@ -108,13 +112,6 @@ struct Scheduler<'a> {
     settled: usize,
 }
 
-struct Running {
-    case: Arc<Case>,
-    mode: Mode,
-    waiting: bool,
-    beside: u32,
-}
-
 impl<'a> Scheduler<'a> {
     fn new(
         peer: &'a Peer,
@@ -173,7 +170,12 @@ impl<'a> Scheduler<'a> {
                     return;
                 }
                 Some(joined) = self.tasks.join_next() => {
-                    let Ok((slot, driven)) = joined else { continue };
+                    let (slot, driven) = match joined.map_err(JoinError::try_into_panic) {
+                        Ok(joined) => joined,
+                        // Its slot would never become free.
+                        Err(Ok(panic)) => resume_unwind(panic),
+                        Err(Err(_)) => continue,
+                    };
                     let Some(running) = self.running.remove(&slot) else { continue };
                     if let Some(driven) = driven {
                         self.finished(running, driven).await;
