@@ -7,6 +7,7 @@
 mod bench;
 mod flips;
 mod fuzz;
+mod instructions;
 mod layers;
 mod lines;
 mod peers;
@@ -20,11 +21,13 @@ use std::{
 use anyhow::{Context, bail};
 
 const USAGE: &str = "\
-  ci      Formatting, lints, layers, lines, documentation, tests
+  ci      Formatting, layers, lines, schema, lints, documentation, counts, tests
   flips [RUNS]
           Repeat runs with more and fewer jobs, busy and quiet, and look for verdicts that move
   fuzz TARGET [SECONDS]
           Fuzz one of the targets in fuzz/, for ten minutes unless told
+  instructions [--update]
+          Count what the codec takes for a frame, and compare with the counts in the tree
   layers  Compare the dependencies between our crates with the allowed arrows
   lines   Find files that are too long
   schema [--check]
@@ -45,6 +48,8 @@ fn main() -> ExitCode {
         ["ci"] => ci(),
         ["flips", ref more @ ..] => count(more).and_then(|runs| flips::run(&root(), runs)),
         ["fuzz", ref more @ ..] => fuzz::run(&root(), more),
+        ["instructions"] => instructions::run(&root(), false),
+        ["instructions", "--update"] => instructions::run(&root(), true),
         ["layers"] => layers::check(),
         ["lines"] => lines::check(&root()),
         ["schema"] => schema::run(&root(), false),
@@ -95,6 +100,7 @@ fn ci() -> anyhow::Result<()> {
         let doc = ["doc", "--workspace", "--no-deps", "--document-private-items", "--locked"];
         cargo(&doc, &[("RUSTDOCFLAGS", DENY_WARNINGS)])
     });
+    step("instructions", &|| instructions::run(&root(), false));
     step("tests", &|| cargo(&["test", "--workspace", "--locked"], &[]));
     if failed.is_empty() {
         println!("== everything passed");
