@@ -63,7 +63,7 @@ pub(crate) struct Connection {
     pub(crate) message_size: u64,
     pub(crate) messages_sent: u32,
     pub(crate) messages_received: u32,
-    pub(crate) arriving: Option<Arriving>,
+    pub(crate) arriving: Arriving,
     pub(crate) text_ill_formed: bool,
     /// Present if compression was agreed.
     pub(crate) incoming: Option<Incoming>,
@@ -147,7 +147,7 @@ impl Connection {
             message_size: 0,
             messages_sent: 0,
             messages_received: 0,
-            arriving: None,
+            arriving: Arriving::default(),
             text_ill_formed: false,
             incoming: None,
             compressor: None,
@@ -187,7 +187,7 @@ impl Connection {
         what: impl FnOnce() -> What,
     ) {
         if self.log_on {
-            self.log(shared, now, what());
+            shared.transcript.push_traffic(now, self.index, what);
         }
     }
 
@@ -378,14 +378,13 @@ fn log_sent(shared: &mut Shared, now: Duration, index: usize, log_on: bool, sent
             Payload::Repeat { unit, .. } => Some(*unit),
             Payload::Octets(_) | Payload::Window { .. } => None,
         };
-        let what = What::FrameSent {
+        shared.transcript.push_traffic(now, index, || What::FrameSent {
             header: sent.header,
             head: sent.payload.head(transcript::HEAD),
             chop: sent.chop,
             own_write: sent.own_write,
             repeated,
-        };
-        shared.transcript.push(now, index, what);
+        });
     }
 }
 

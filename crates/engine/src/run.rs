@@ -194,11 +194,11 @@ impl Run {
             Input::Connected => self.connected(id, now),
             Input::NotConnected => self.ended(id, now, TcpEnd::NotConnected),
             Input::Octets(octets) => {
-                let head = transcript::head(octets);
                 *self.shared.stats.read_sizes.entry(octets.len()).or_default() += 1;
-                let len = octets.len();
-                self.connections[id]
-                    .log_traffic(&mut self.shared, now, || What::Read { len, head });
+                self.connections[id].log_traffic(&mut self.shared, now, || What::Read {
+                    len: octets.len(),
+                    head: transcript::head(octets),
+                });
                 self.octets(id, now, octets);
             }
             Input::Eof => self.ended(id, now, TcpEnd::PeerFin),

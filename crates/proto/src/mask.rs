@@ -1,19 +1,27 @@
 //! Masking of payloads (RFC 6455, 5.3).
 
+use std::array;
+
 /// Masks or unmasks `data` in place; `offset` is the position of `data[0]` in the frame's payload.
 ///
 /// Applying the same key at the same offset twice gives the original octets back.
 pub fn apply(key: [u8; 4], offset: u64, data: &mut [u8]) {
-    let mut key = key;
-    // The remainder of a division by four always fits.
-    key.rotate_left((offset % 4) as usize);
-    let [a, b, c, d] = key;
-    let wide = u64::from_ne_bytes([a, b, c, d, a, b, c, d]);
-    let (chunks, tail) = data.as_chunks_mut::<8>();
+    // The key begins with the octet that masks `data[0]`; rotating an array would call memmove.
+    let turn = (offset % 4) as u32 * u8::BITS;
+    let key = u32::from_le_bytes(key).rotate_right(turn).to_le_bytes();
+    // Sixteen octets of the key side by side become one register, the rest goes in steps of four.
+    let wide: [u8; 16] = array::from_fn(|i| key[i % 4]);
+    let (chunks, rest) = data.as_chunks_mut::<16>();
     for chunk in chunks {
-        *chunk = (u64::from_ne_bytes(*chunk) ^ wide).to_ne_bytes();
+        for (octet, key) in chunk.iter_mut().zip(&wide) {
+            *octet ^= key;
+        }
     }
-    for (octet, key) in tail.iter_mut().zip(key.into_iter().cycle()) {
+    let (chunks, rest) = rest.as_chunks_mut::<4>();
+    for chunk in chunks {
+        *chunk = (u32::from_ne_bytes(*chunk) ^ u32::from_ne_bytes(key)).to_ne_bytes();
+    }
+    for (octet, key) in rest.iter_mut().zip(&key) {
         *octet ^= key;
     }
 }
