@@ -1,7 +1,5 @@
 //! Masking of payloads (RFC 6455, 5.3).
 
-use std::array;
-
 /// Masks or unmasks `data` in place; `offset` is the position of `data[0]` in the frame's payload.
 ///
 /// Applying the same key at the same offset twice gives the original octets back.
@@ -9,20 +7,22 @@ pub fn apply(key: [u8; 4], offset: u64, data: &mut [u8]) {
     // The key begins with the octet that masks `data[0]`; rotating an array would call memmove.
     let turn = (offset % 4) as u32 * u8::BITS;
     let key = u32::from_le_bytes(key).rotate_right(turn).to_le_bytes();
-    // Sixteen octets of the key side by side become one register, the rest goes in steps of four.
-    let wide: [u8; 16] = array::from_fn(|i| key[i % 4]);
-    let (chunks, rest) = data.as_chunks_mut::<16>();
+    // A length that is known when compiling becomes a row of wide steps.
+    let (chunks, rest) = data.as_chunks_mut::<128>();
     for chunk in chunks {
-        for (octet, key) in chunk.iter_mut().zip(&wide) {
-            *octet ^= key;
-        }
+        apply_to_words(key, chunk.as_chunks_mut().0);
     }
-    let (chunks, rest) = rest.as_chunks_mut::<4>();
-    for chunk in chunks {
-        *chunk = (u32::from_ne_bytes(*chunk) ^ u32::from_ne_bytes(key)).to_ne_bytes();
-    }
+    let (words, rest) = rest.as_chunks_mut();
+    apply_to_words(key, words);
     for (octet, key) in rest.iter_mut().zip(&key) {
         *octet ^= key;
+    }
+}
+
+#[inline]
+fn apply_to_words(key: [u8; 4], words: &mut [[u8; 4]]) {
+    for word in words {
+        *word = (u32::from_ne_bytes(*word) ^ u32::from_ne_bytes(key)).to_ne_bytes();
     }
 }
 
