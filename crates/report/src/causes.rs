@@ -7,6 +7,8 @@
 mod contrast;
 mod evidence;
 mod finding;
+mod frames;
+mod mismatch;
 mod openings;
 pub(crate) mod provoked;
 mod ruler;
