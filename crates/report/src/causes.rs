@@ -10,6 +10,7 @@ mod finding;
 mod frames;
 mod mismatch;
 mod openings;
+mod pace;
 pub(crate) mod provoked;
 mod ruler;
 mod rules;
@@ -26,7 +27,9 @@ use wsproof_engine::{
 use wsproof_proto::Violation;
 
 use contrast::Told;
+use evidence::Evidence;
 use finding::{Deviation, Finding, What};
+use pace::Pace;
 use provoked::Sent;
 
 pub use ruler::Ruler;
@@ -75,6 +78,8 @@ pub fn causes(results: &Results, peer: &str, judge: JudgeKind, cases: &[Case]) -
             sent.insert(id, Sent::of(case));
         }
     }
+    let attempts = results.records(peer).filter_map(|(_, record)| record.final_attempt());
+    let pace = Pace::of(attempts.map(|attempt| &attempt.outcome));
     let mut groups: Vec<Vec<Member<'_>>> = Vec::new();
     let mut passing = Vec::new();
     let mut total = 0;
@@ -88,7 +93,7 @@ pub fn causes(results: &Results, peer: &str, judge: JudgeKind, cases: &[Case]) -
             continue;
         }
         let finding = if known.contains_key(id) {
-            Finding::of(case, sent, attempt, judgement)
+            pace.mend(Finding::of(case, sent, attempt, judgement), &attempt.outcome)
         } else {
             Finding::other(case, judgement)
         };

@@ -10,6 +10,7 @@ use super::{
     finding::{Deviation, What, code_words},
     frames::{SHOWN, frame_octets, frame_side, hex, wanted_side},
     openings::{opening, opening_is_wrong},
+    pace,
     ruler::{self, Ruler},
     wire::{self, Received},
 };
@@ -63,6 +64,7 @@ pub(super) fn evidence(member: &Member<'_>) -> Evidence {
             plain(expected, got, close.map(|frame| frame.index))
         }
         Deviation::AfterClose => after_close(member, &frames),
+        Deviation::Slow { .. } => pace::evidence(member),
         Deviation::ClosesAtOnce => Evidence {
             expected: Side::words("nothing before the tester has sent something"),
             ..ends_good(member, &frames)

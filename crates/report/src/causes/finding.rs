@@ -41,6 +41,9 @@ pub(crate) enum Deviation {
     Silent,
     /// An echo or a pong came too late.
     Late(What),
+    /// What did not come in time would have come: all that the peer sends is late, or all of a
+    /// kind; with its fastest answer.
+    Slow { of: Option<What>, fastest: std::time::Duration },
     /// It came with other octets.
     Altered(What),
     /// It came with some of its octets.
