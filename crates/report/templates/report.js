@@ -89,7 +89,7 @@
     const visibleCards = new Set([...shown].map((n) => data.cards[n].at));
     for (const card of cards) card.hidden = on && !visibleCards.has(card.id);
     for (const item of $$('.causes li')) {
-      const links = $$('a', item).map((a) => a.getAttribute('href').slice(1));
+      const links = $$('a', item).map((a) => a.getAttribute('href').replace(/^#/, ''));
       item.hidden = on && !links.some((at) => visibleCards.has(at));
     }
     for (const cell of $$('.map a')) cell.classList.toggle('off', on && !hit[+cell.dataset.i]);
@@ -158,6 +158,20 @@
 
   function say(text) { const out = $('#out'); if (out) out.textContent = text; }
 
+  // Whether an attempt is the one that this page shows. Others are on the page of their case.
+  function shows(peer, at, attempt) {
+    const [, count, counts] = data.peers[peer].attempts.find(([of]) => of === at) || [at, 1, 1];
+    if (attempt === counts) return true;
+    if (attempt < 1 || attempt > count) {
+      say(`${data.ids[at]} has ${count === 1 ? 'one attempt' : count + ' attempts'}`);
+      return false;
+    }
+    const line = rows.find((row) => +row.dataset.i === at);
+    const link = line && $('a', line.cells[several ? peer + 2 : 0]);
+    if (link) location.replace(link.href.split('#')[0] + '#attempt-' + attempt);
+    return false;
+  }
+
   function go() {
     const hash = location.hash.slice(1);
     if (hash[0] === '?') {
@@ -170,13 +184,14 @@
     }
     if (!hash || hash === 'causes') return;
     if (hash === 'matrix') return $('#matrix')?.scrollIntoView();
-    const [, path, row] = /^(.*?)(?:~\d+)?(?:!(\d+))?$/.exec(hash);
+    const [, path, attempt, row] = /^(.*?)(?:~(\d+))?(?:!(\d+))?$/.exec(hash);
     const [id, ...name] = decode(path).split('@');
     const at = byId.get(id);
     if (at === undefined) return say(`${id.slice(0, 40)} is not in this run`);
     const peer = name.length ? data.peers.findIndex((peer) => peer.name === name.join('@')) : data.peers.findIndex((peer, n) => cardOf[n].has(at));
     if (name.length && peer < 0) return say(`${name.join('@').slice(0, 40)} is not in this run`);
     const found = cardOf[Math.max(peer, 0)].get(at);
+    if (attempt && !shows(Math.max(peer, 0), at, +attempt)) return;
     const card = found === undefined ? null : element(data.cards[found]);
     if (card) {
       if (card.hidden) clear(false);
@@ -231,7 +246,7 @@
       if (name !== last) parts.push((last === null ? '' : '</div>') + `<span>${escape(name)}</span><div>`);
       last = name;
       const card = cardOf[0].get(at);
-      const href = card === undefined ? placeOf(0, at) : data.cards[card].at;
+      const href = card === undefined || !element(data.cards[card]) ? placeOf(0, at) : data.cards[card].at;
       parts.push(`<a class="${verdicts[at]}" data-i="${at}" tabindex="-1" href="#${escape(href)}" title="${escape(id)}: ${WORDS[verdicts[at]]}; ${escape(data.titles[at])}"></a>`);
     });
     $('.map', map).innerHTML = parts.join('') + '</div>';

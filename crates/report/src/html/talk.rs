@@ -13,6 +13,10 @@ use crate::{
 
 /// Rows that are drawn; the page of the case has the others.
 const ROWS: usize = 60;
+/// Rows of a conversation in short.
+const FEW: usize = 8;
+/// What the markup of a row takes, in octets.
+const MARKUP: usize = 200;
 
 /// A row of a conversation.
 pub(super) struct Row {
@@ -51,15 +55,37 @@ impl Talk {
         }
         let words =
             format!("{}, {} ms", number(rows.len(), "event"), log::millis(outcome.ended_at));
-        // The row that decides stays in sight.
-        let marked = rows.iter().position(|row| row.wrong).unwrap_or_default();
-        let first = marked.saturating_sub(ROWS / 2).min(rows.len().saturating_sub(ROWS));
-        let left = rows.len().saturating_sub(ROWS);
-        let mut rows: Vec<_> = rows.drain(..).skip(first).take(ROWS).collect();
         for (number, row) in (1..).zip(&mut rows) {
-            row.number = first + number;
+            row.number = number;
         }
-        Self { rows, left, words }
+        let mut talk = Self { rows, left: 0, words };
+        talk.cut(ROWS);
+        talk
+    }
+
+    /// Keeps the rows around the one that decides, and what the handshake was.
+    pub(super) fn shorten(&mut self) {
+        self.cut(FEW);
+        for row in &mut self.rows {
+            // Both heads are on the page of the case.
+            row.more.clear();
+        }
+    }
+
+    fn cut(&mut self, most: usize) {
+        let marked = self.rows.iter().position(|row| row.wrong).unwrap_or_default();
+        let over = self.rows.len().saturating_sub(most);
+        let first = marked.saturating_sub(most / 2).min(over);
+        self.left += over;
+        self.rows = self.rows.drain(..).skip(first).take(most).collect();
+    }
+
+    /// About how many octets of the page it takes.
+    pub(super) fn size(&self) -> usize {
+        let octets = |row: &Row| row.octets.iter().map(|(octets, _)| octets.len()).sum::<usize>();
+        let row =
+            |row: &Row| MARKUP + row.words.len() + row.text.len() + row.more.len() + octets(row);
+        self.rows.iter().map(row).sum()
     }
 }
 
