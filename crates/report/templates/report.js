@@ -302,13 +302,34 @@
     try { localStorage.setItem('wsproof-theme', root.dataset.t); } catch { /* not everywhere */ }
   }
   function copy(text, button) {
-    const done = () => { if (button) { button.textContent = 'Copied'; button.onblur = () => { button.textContent = 'Copy'; }; } say('copied'); };
+    const label = button && (button.dataset.label ||= button.textContent);
+    const done = () => { if (button) { button.textContent = 'Copied'; button.onblur = () => { button.textContent = label; }; } say('copied'); };
     if (navigator.clipboard) navigator.clipboard.writeText(text).then(done, () => say('copying is not allowed here'));
     else say('copying is not allowed here');
   }
   const command = (card) => $('.rep code', card)?.textContent;
   const link = (card) => location.href.split('#')[0] + '#' + card.id;
   $$('.copy').forEach((button) => { button.hidden = false; button.onclick = () => copy(command(button.closest('.card')), button); });
+  // A card as plain text, to be pasted where a bug is reported.
+  function told(card) {
+    const clean = (node) => (node ? node.textContent.replace(/\s+/g, ' ').trim() : '');
+    const lines = [clean($('h3', card)), clean($('.who', card)), clean($('.rule', card)), ''];
+    for (const side of $$('.eo > div', card)) lines.push($$('h4,p', side).map(clean).join('  '));
+    const ruler = $('.ruler pre', card);
+    if (ruler) lines.push('', ruler.textContent.trimEnd());
+    lines.push('', ...$$('.why dt', card).map((name) => name.textContent + ': ' + clean($('code', name.nextElementSibling) || name.nextElementSibling)), '');
+    for (const row of $$('.talk > li:not(.hd)', card)) {
+      const body = $('div', row).cloneNode(true);
+      $('details', body)?.remove();
+      $$('code,bdi', body).forEach((part) => part.prepend('  '));
+      lines.push(clean($('time', row)).padStart(10) + '  ' + clean(body));
+    }
+    return lines.filter((line, n) => line || lines[n - 1]).join('\n').trim() + '\n' + link(card) + '\n';
+  }
+  $$('.report').forEach((button) => { button.hidden = false; button.onclick = () => copy(told(button.closest('.card')), button); });
+  $$('.nav a').forEach((way) => {
+    way.onclick = (event) => { event.preventDefault(); select(way.closest('.card'), false); step(way.rel === 'next' ? 1 : -1); };
+  });
   $('.tools').hidden = false;
   $('#theme').onclick = theme;
   $('#help').onclick = () => $('#keys').showModal();

@@ -149,6 +149,11 @@ fn not_refused(member: &Member<'_>, violation: Violation, frames: &[Received<'_>
     let deviation = member.outcome().deviations.first();
     let returned = deviation.and_then(|deviation| wire::holding(frames, deviation.offset));
     let frame = came_frame(member, frames).or(returned);
+    let same = fault.zip(frame).is_some_and(|(fault, frame)| {
+        !fault.payload.is_empty()
+            && fault.payload == frame.head
+            && fault.opcode == frame.header.opcode
+    });
     let got = match frame {
         Some(frame) => {
             let mut side = frame_side(&frame, Some(0));
@@ -157,19 +162,20 @@ fn not_refused(member: &Member<'_>, violation: Violation, frames: &[Received<'_>
             } else {
                 ""
             };
-            let whole = fault.is_some_and(|fault| {
-                !fault.payload.is_empty()
-                    && fault.payload == frame.head
-                    && frame.header.opcode == fault.opcode
-            });
-            let same = if whole { ": the message, unchanged" } else { "" };
+            let same = if same { ": the message, unchanged" } else { "" };
             side.words = format!("{}{same}{}{open}", side.words, after(member, &frame));
             side
         }
         None => ended(member),
     };
     let message = text.map(|text| text.at as u64);
-    let place = message.map(|at| Place { message: Some(at), frame: None, stream: None });
+    // Where the whole message came back, the octet is in it as well.
+    let header = frame.filter(|_| same).map(|frame| frame.header_octets().len() as u64);
+    let place = message.map(|at| Place {
+        message: Some(at),
+        frame: header.map(|header| header + at),
+        stream: header.zip(frame).map(|(header, frame)| frame.offset + header + at),
+    });
     Evidence { expected, got, place, ruler, deciding: frame.map(|frame| frame.index) }
 }
 

@@ -97,6 +97,7 @@ fn rows(outcome: &Outcome, deciding: Option<usize>) -> Vec<Row> {
     let mut answered = false;
     // What is wrong with the frame that is under way.
     let mut wrong: Option<Deviation> = None;
+    let mut told = None;
     let entries = &outcome.transcript.entries;
     for (index, entry) in entries.iter().enumerate() {
         let decides = deciding == Some(index);
@@ -134,6 +135,10 @@ fn rows(outcome: &Outcome, deciding: Option<usize>) -> Vec<Row> {
                 });
                 if complete {
                     wrong.get_or_insert(*deviation);
+                    told = Some(deviation.violation);
+                } else if told == Some(deviation.violation) && rows.last().is_some_and(|r| r.wrong)
+                {
+                    // The end of a text is found wrong once more.
                 } else {
                     rows.push(deviates(entry, *deviation));
                 }
@@ -146,6 +151,8 @@ fn rows(outcome: &Outcome, deciding: Option<usize>) -> Vec<Row> {
                 rows.push(wait(entry, *timer, after, mark.as_deref()));
             }
             What::WriteShutDown => rows.push(end(entry, "tester", "ends its sending half of TCP")),
+            // What was on its way is still written when the tester ends TCP; the end comes last.
+            What::TcpEnded { .. } if sends_more(&entries[index + 1..]) => {}
             What::TcpEnded { by } => rows.push(tcp_end(entry, *by)),
             _ => {}
         }
@@ -153,9 +160,16 @@ fn rows(outcome: &Outcome, deciding: Option<usize>) -> Vec<Row> {
     let says_end = |entry: &Entry| matches!(entry.what, What::TcpEnded { .. });
     if let (false, Some(by)) = (entries.last().is_some_and(says_end), outcome.closing.tcp_end) {
         let what = What::TcpEnded { by };
-        rows.push(tcp_end(&Entry { at: outcome.ended_at, connection: 0, what }, by));
+        let last = entries.last().map_or(outcome.ended_at, |entry| entry.at.max(outcome.ended_at));
+        rows.push(tcp_end(&Entry { at: last, connection: 0, what }, by));
     }
     rows
+}
+
+/// Whether frames follow on the same connection.
+fn sends_more(entries: &[Entry]) -> bool {
+    let mut same = entries.iter().take_while(|entry| !matches!(entry.what, What::Connected));
+    same.any(|entry| matches!(entry.what, What::FrameSent { .. }))
 }
 
 /// Whether a frame holds an octet of the stream, or ends right before it.

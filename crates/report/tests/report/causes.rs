@@ -160,7 +160,7 @@ fn what_is_not_refused() {
         ],
         &[
             "Text with UTF-16 surrogates and over-long forms is echoed instead of refused | 6.1 6.2 | \
-           6455 8.1 | 88 .. 03 EF | 81 04 61 ED A0 80 | octet 2 of the message",
+           6455 8.1 | 88 .. 03 EF | 81 04 61 ED A0 80 | octet 2 of the message, 4 of its frame, 4 of the peer's stream",
         ],
     );
     let ruler = found(&[("6.1", &[Send(b"\x81\x04a\xed\xa0\x80"), Fin])]).remove(0).ruler.unwrap();
