@@ -252,7 +252,10 @@ fn cause(
     let (evidence, shown) = shown
         .min_by_key(|(evidence, member)| {
             let content = evidence::is_content(&member.finding.deviation);
-            let without = evidence.got.octets.is_empty();
+            // Where time deviates, what came late stands for octets.
+            let slow = matches!(member.finding.deviation, Deviation::Slow { .. });
+            let without =
+                if slow { evidence.deciding.is_none() } else { evidence.got.octets.is_empty() };
             let dull = content && evidence.ruler.is_none();
             let bare = evidence.expected.octets.is_empty();
             // What stands alone is seen more easily than what answers a fault.

@@ -93,6 +93,7 @@
       item.hidden = on && !links.some((at) => visibleCards.has(at));
     }
     for (const cell of $$('.map a')) cell.classList.toggle('off', on && !hit[+cell.dataset.i]);
+    if (several) rove();
     const total = data.ids.length * data.peers.length;
     $('#out') && ($('#out').textContent = on ? (cells ? `${cells} of ${total} results` : 'nothing matches; Esc clears') : '');
     if (grid) grid.hidden = !visible;
@@ -114,6 +115,15 @@
       const parts = Object.entries(filter).filter(([, value]) => value).map(([key, value]) => key + '=' + encodeURIComponent(value).replace(/%20/g, '+'));
       history.replaceState(null, '', parts.length ? '#?' + parts.join('&') : location.pathname + location.search);
     }
+  }
+  // One cell of the table is in the order of Tab: one that is to be seen.
+  function rove() {
+    const isSeen = (row) => !row.hidden && !row.parentElement.hidden;
+    const now = $('#matrix td a[tabindex="0"]');
+    if (now && isSeen(now.closest('tr'))) return;
+    if (now) now.tabIndex = -1;
+    const link = rows.filter(isSeen).map((row) => $('td a', row)).find(Boolean);
+    if (link) link.tabIndex = 0;
   }
   let all = rows.length <= 40;
   const folded = new Set();

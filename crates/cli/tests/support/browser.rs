@@ -140,6 +140,18 @@ impl Browser {
         answer["result"]["value"].clone()
     }
 
+    /// Waits until an expression holds, also where the page gives way to another.
+    pub(crate) fn until(&mut self, expression: &str) {
+        for _ in 0..500 {
+            let params = json!({"expression": expression, "returnByValue": true});
+            let answer = self.call("Runtime.evaluate", &params);
+            if answer["result"]["value"] == true {
+                return;
+            }
+        }
+        panic!("it never holds: {expression}");
+    }
+
     /// Presses a key as a user does.
     pub(crate) fn press(&mut self, key: &str) {
         let text = match key {
@@ -147,9 +159,11 @@ impl Browser {
             key if key.chars().count() == 1 => key,
             _ => "",
         };
-        let down = json!({"type": "keyDown", "key": key, "text": text});
-        self.call("Input.dispatchKeyEvent", &down);
-        self.call("Input.dispatchKeyEvent", &json!({"type": "keyUp", "key": key}));
+        // Where the focus goes is decided by the code of the key, not by its name.
+        let code = if key == "Tab" { 9 } else { 0 };
+        let event = |kind: &str, text: &str| json!({"type": kind, "key": key, "text": text, "windowsVirtualKeyCode": code});
+        self.call("Input.dispatchKeyEvent", &event("keyDown", text));
+        self.call("Input.dispatchKeyEvent", &event("keyUp", ""));
     }
 
     /// What the page complained about, and where it asked for something that is no file.

@@ -138,17 +138,17 @@ pub(super) fn sentence(members: &[Member<'_>], of: Option<What>, fastest: Durati
 pub(super) fn evidence(member: &Member<'_>) -> Evidence {
     let outcome = member.outcome();
     let within = limit(outcome).map_or(String::new(), |limit| format!(" within {}", span(limit)));
-    let mut expected = match &member.finding.wanted {
-        Some(wanted) => wanted_side(wanted),
-        None if member.sent.fault.is_some() => Side::words("a close frame, or the end of TCP"),
-        None => Side::words("an answer"),
+    let expected = match &member.finding.wanted {
+        Some(wanted) => wanted_side(wanted).words,
+        None if member.sent.fault.is_some() => "a close frame, or the end of TCP".to_owned(),
+        None => "an answer".to_owned(),
     };
-    expected.words.push_str(&within);
+    // It is not octets that deviate.
+    let expected = Side::words(format!("{expected},{within}"));
     let (got, deciding) = match answer(outcome) {
         Some((frame, _, took)) => {
-            let mut side = frame_side(&frame, None);
-            side.words = format!("{}, after {}", side.words, span(took));
-            (side, Some(frame.index))
+            let words = format!("{}, after {}", frame_side(&frame, None).words, span(took));
+            (Side::words(words), Some(frame.index))
         }
         None => (Side::words(format!("nothing{within}")), None),
     };
@@ -157,7 +157,7 @@ pub(super) fn evidence(member: &Member<'_>) -> Evidence {
 
 /// `1 s`, `1.5 s`, `80 ms`.
 pub(super) fn span(time: Duration) -> String {
-    let tenths = time.as_millis().div_ceil(100);
+    let tenths = (time.as_millis() + 50) / 100;
     match time.as_millis() {
         n if n < 1000 => format!("{n} ms"),
         _ if tenths.is_multiple_of(10) => format!("{} s", tenths / 10),

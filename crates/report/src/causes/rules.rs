@@ -93,7 +93,7 @@ impl Rule {
     pub(crate) fn in_time() -> Self {
         Self::new(
             "Pings and close frames are answered as soon as is practical. No RFC says how soon that \
-             is, so that the limits are the tester's: --time-scale gives more time.",
+             is, so that the limits are the tester's; its option time-scale stretches them.",
             6455,
             "5.5.2",
         )

@@ -56,12 +56,10 @@ pub(super) fn asides(view: &View<'_>, verdict: Verdict) -> Vec<Aside> {
     aside.take(200).collect()
 }
 
-/// The verdicts of all attempts in order, each with a link to it; nothing if there is only one.
+/// The verdicts of all attempts in order, each with a link to it.
 pub(super) fn attempts(view: &View<'_>, record: &Record, page: &str) -> Vec<Piece> {
     let plain = |text: String| Piece { text, url: String::new() };
-    let Some(counts) = record.final_attempt().filter(|_| record.attempts().len() > 1) else {
-        return Vec::new();
-    };
+    let counts = record.final_attempt().map_or(0, |attempt| attempt.attempt);
     let mut pieces = Vec::new();
     for attempt in record.attempts() {
         let judgement = attempt.judgement(view.judge);
@@ -81,7 +79,7 @@ pub(super) fn attempts(view: &View<'_>, record: &Record, page: &str) -> Vec<Piec
             pieces.push(plain(format!(" ({reason})")));
         }
     }
-    pieces.push(plain(format!("; attempt {} counts", counts.attempt)));
+    pieces.push(plain(format!("; attempt {counts} counts")));
     pieces
 }
 

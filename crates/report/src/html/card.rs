@@ -128,7 +128,11 @@ impl Card {
             peer_index,
             href: format!("#{anchor}"),
             anchor,
-            attempts: aside::attempts(view, record, &page(&cause.shown)),
+            attempts: if record.attempts().len() > 1 {
+                aside::attempts(view, record, &page(&cause.shown))
+            } else {
+                Vec::new()
+            },
             id: visible(cause.shown.as_str()),
             page: page(&cause.shown),
             tags: tags(view, &cause, record, state),
@@ -145,7 +149,11 @@ impl Card {
             again: crate::replay::command(view.results, &peer.peer, cause.shown.as_str())
                 .unwrap_or_default(),
             refusal,
-            talk: Talk::new(&attempt.outcome, cause.deciding),
+            talk: Talk::new(
+                &attempt.outcome,
+                cause.deciding,
+                cause.place.and_then(|place| place.frame),
+            ),
             ranges: bounded(&causes::id_ranges(&cause.ids, all), 120),
             more: (cause.ids.len() - 1).saturating_sub(ALIKE),
             alike,

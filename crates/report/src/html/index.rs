@@ -9,6 +9,7 @@ use super::{
     card::{CONFIRMED, Card},
     charts, data,
     matrix::{self, Section},
+    talk::Part,
     verdict::Verdict,
 };
 use crate::{

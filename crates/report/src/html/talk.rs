@@ -8,7 +8,7 @@ use wsproof_proto::{Deviation, FrameHeader, Role};
 use crate::{
     log::{self, LogRow},
     refusals::status_line,
-    words::{number, visible},
+    words::{number, spaced_hex, visible},
 };
 
 /// Rows that are drawn; the page of the case has the others.
@@ -17,6 +17,16 @@ const ROWS: usize = 60;
 const FEW: usize = 8;
 /// What the markup of a row takes, in octets.
 const MARKUP: usize = 200;
+
+/// What octets of a frame are.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Part {
+    /// Header or mask.
+    Frame,
+    /// The first octet that deviates.
+    Marked,
+    Payload,
+}
 
 /// A row of a conversation.
 pub(super) struct Row {
@@ -29,8 +39,7 @@ pub(super) struct Row {
     pub(super) who: &'static str,
     pub(super) name: String,
     pub(super) words: String,
-    /// Octets, and whether they are header or mask.
-    pub(super) octets: Vec<(String, bool)>,
+    pub(super) octets: Vec<(String, Part)>,
     pub(super) text: String,
     /// Lines that open on demand.
     pub(super) more: String,
@@ -45,8 +54,10 @@ pub(super) struct Talk {
 
 impl Talk {
     /// `deciding` is the entry of the transcript that is marked; without one the first wait is.
-    pub(super) fn new(outcome: &Outcome, deciding: Option<usize>) -> Self {
-        let mut rows = rows(outcome, deciding);
+    /// `at` is the octet of its frame that deviates.
+    pub(super) fn new(outcome: &Outcome, deciding: Option<usize>, at: Option<u64>) -> Self {
+        let at = at.and_then(|at| usize::try_from(at).ok());
+        let mut rows = rows(outcome, deciding, at);
         if deciding.is_none()
             && let Some(wait) =
                 rows.iter_mut().find(|row| row.side == "both" && !row.name.is_empty())
@@ -89,7 +100,7 @@ impl Talk {
     }
 }
 
-fn rows(outcome: &Outcome, deciding: Option<usize>) -> Vec<Row> {
+fn rows(outcome: &Outcome, deciding: Option<usize>, at: Option<usize>) -> Vec<Row> {
     let mut rows = Vec::new();
     let mut heads = outcome.openings.iter();
     let mut opening = heads.next();
@@ -123,10 +134,10 @@ fn rows(outcome: &Outcome, deciding: Option<usize>) -> Vec<Row> {
                     rows.push(row);
                 }
             }
-            What::FrameSent { .. } => rows.push(frame(entry, None, decides)),
+            What::FrameSent { .. } => rows.push(frame(entry, None, None)),
             What::FrameReceived { header, offset, .. } => {
                 let own = wrong.take_if(|deviation| holds(header, *offset, deviation.offset));
-                rows.push(frame(entry, own, decides));
+                rows.push(frame(entry, own, decides.then_some(at)));
             }
             What::Deviates { deviation } => {
                 let complete = entries[index..].iter().any(|later| {
@@ -234,12 +245,13 @@ fn response(entry: &Entry, outcome: &Outcome, opening: &wsproof_engine::Opening)
     }
 }
 
-fn frame(entry: &Entry, wrong: Option<Deviation>, decides: bool) -> Row {
+/// A frame; if it decides, with the octet that deviates, where one does.
+fn frame(entry: &Entry, wrong: Option<Deviation>, decides: Option<Option<usize>>) -> Row {
     let LogRow { lane, name, words, octets, text, .. } = log::row(&entry.what);
     let side = if lane == log::Lane::TesterFrame { "tester" } else { "peer" };
-    let octets = octets.iter().map(|piece| (piece.hex(), piece.quiet)).collect();
+    let octets = parts(octets, decides.flatten());
     let mut row = Row { name, words, octets, text, ..row(entry, side) };
-    row.wrong = decides || wrong.is_some();
+    row.wrong = decides.is_some() || wrong.is_some();
     if let Some(deviation) = wrong {
         row.words = format!("{}: {}", row.words, deviation.violation.describe());
     }
@@ -247,6 +259,29 @@ fn frame(entry: &Entry, wrong: Option<Deviation>, decides: bool) -> Row {
         row.who = if side == "peer" { "peer sends, wrong:" } else { "tester sends" };
     }
     row
+}
+
+/// Header, mask and payload in hex, with the marked octet apart.
+fn parts(pieces: Vec<log::Octets>, mark: Option<usize>) -> Vec<(String, Part)> {
+    let several = pieces.len() > 1;
+    let mut parts = Vec::new();
+    let mut start = 0;
+    for (n, piece) in pieces.into_iter().enumerate() {
+        let part = if piece.quiet || n == 0 && several { Part::Frame } else { Part::Payload };
+        let length = piece.wire.len();
+        match mark.and_then(|mark| mark.checked_sub(start)).filter(|at| *at < length) {
+            Some(at) => {
+                let rest = log::Octets { wire: piece.wire[at + 1..].to_vec(), ..piece };
+                parts.push((spaced_hex(&piece.wire[..at]), part));
+                parts.push((spaced_hex(&piece.wire[at..=at]), Part::Marked));
+                parts.push((rest.hex(), part));
+            }
+            None => parts.push((piece.hex(), part)),
+        }
+        start += length;
+    }
+    parts.retain(|(octets, _)| !octets.is_empty());
+    parts
 }
 
 fn deviates(entry: &Entry, deviation: Deviation) -> Row {

@@ -221,7 +221,7 @@ fn a_peer_that_answers_late_has_one_cause() {
         late.sentence,
         "Answers come too late: after 1.5 s at the earliest; the limit is 1 s"
     );
-    assert_eq!(late.expected.words, "text, 5 octets, as sent within 1 s");
+    assert_eq!(late.expected.words, "text, 5 octets, as sent, within 1 s");
     assert_eq!(late.got.words, "text, 5 octets, after 1.5 s");
     assert_eq!((late.rule.section, late.ids.len()), ("5.5.2", 1));
     assert!(late.deciding.is_some());
