@@ -1,5 +1,7 @@
 //! A browser without a window, driven over its own debugging protocol: JSON over a WebSocket.
 
+#![allow(dead_code, reason = "each test file uses its part")]
+
 use std::{
     io::{BufRead, BufReader},
     path::Path,
@@ -140,16 +142,20 @@ impl Browser {
         answer["result"]["value"].clone()
     }
 
-    /// Waits until an expression holds, also where the page gives way to another.
-    pub(crate) fn until(&mut self, expression: &str) {
-        for _ in 0..500 {
-            let params = json!({"expression": expression, "returnByValue": true});
-            let answer = self.call("Runtime.evaluate", &params);
-            if answer["result"]["value"] == true {
-                return;
-            }
+    /// Waits until the page has given way to one with this in its address, and that has loaded.
+    pub(crate) fn arrive(&mut self, at: &str) {
+        let is_there = |event: &Value| {
+            let url = event["params"]["frame"]["url"].as_str();
+            event["method"] == "Page.frameNavigated" && url.is_some_and(|url| url.contains(at))
+        };
+        let has_loaded = |events: &[Value]| {
+            let there = events.iter().position(is_there).map(|there| &events[there..]);
+            there.is_some_and(|rest| rest.iter().any(|it| it["method"] == "Page.loadEventFired"))
+        };
+        while !has_loaded(&self.events) {
+            let event = self.receive();
+            self.events.push(event);
         }
-        panic!("it never holds: {expression}");
     }
 
     /// Presses a key as a user does.

@@ -45,6 +45,15 @@ pub(super) struct Row {
     pub(super) more: String,
 }
 
+impl Row {
+    fn mark_wrong(&mut self) {
+        self.wrong = true;
+        if self.side == "peer" {
+            self.who = "peer sends, wrong:";
+        }
+    }
+}
+
 /// A conversation, as far as it is drawn.
 pub(super) struct Talk {
     pub(super) rows: Vec<Row>,
@@ -137,7 +146,11 @@ fn rows(outcome: &Outcome, deciding: Option<usize>, at: Option<usize>) -> Vec<Ro
             What::FrameSent { .. } => rows.push(frame(entry, None, None)),
             What::FrameReceived { header, offset, .. } => {
                 let own = wrong.take_if(|deviation| holds(header, *offset, deviation.offset));
-                rows.push(frame(entry, own, decides.then_some(at)));
+                let mut row = frame(entry, own, at.filter(|_| decides));
+                if decides {
+                    row.mark_wrong();
+                }
+                rows.push(row);
             }
             What::Deviates { deviation } => {
                 let complete = entries[index..].iter().any(|later| {
@@ -245,18 +258,15 @@ fn response(entry: &Entry, outcome: &Outcome, opening: &wsproof_engine::Opening)
     }
 }
 
-/// A frame; if it decides, with the octet that deviates, where one does.
-fn frame(entry: &Entry, wrong: Option<Deviation>, decides: Option<Option<usize>>) -> Row {
+/// A frame, with the octet apart that deviates, where one does.
+fn frame(entry: &Entry, wrong: Option<Deviation>, mark: Option<usize>) -> Row {
     let LogRow { lane, name, words, octets, text, .. } = log::row(&entry.what);
     let side = if lane == log::Lane::TesterFrame { "tester" } else { "peer" };
-    let octets = parts(octets, decides.flatten());
+    let octets = parts(octets, mark);
     let mut row = Row { name, words, octets, text, ..row(entry, side) };
-    row.wrong = decides.is_some() || wrong.is_some();
     if let Some(deviation) = wrong {
         row.words = format!("{}: {}", row.words, deviation.violation.describe());
-    }
-    if row.wrong {
-        row.who = if side == "peer" { "peer sends, wrong:" } else { "tester sends" };
+        row.mark_wrong();
     }
     row
 }
