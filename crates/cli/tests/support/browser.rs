@@ -1,5 +1,7 @@
 //! A browser without a window, driven over its own debugging protocol: JSON over a WebSocket.
 
+#![allow(dead_code, reason = "each test file uses its part")]
+
 use std::{
     io::{BufRead, BufReader},
     path::Path,
@@ -140,6 +142,22 @@ impl Browser {
         answer["result"]["value"].clone()
     }
 
+    /// Waits until the page has given way to one with this in its address, and that has loaded.
+    pub(crate) fn arrive(&mut self, at: &str) {
+        let is_there = |event: &Value| {
+            let url = event["params"]["frame"]["url"].as_str();
+            event["method"] == "Page.frameNavigated" && url.is_some_and(|url| url.contains(at))
+        };
+        let has_loaded = |events: &[Value]| {
+            let there = events.iter().position(is_there).map(|there| &events[there..]);
+            there.is_some_and(|rest| rest.iter().any(|it| it["method"] == "Page.loadEventFired"))
+        };
+        while !has_loaded(&self.events) {
+            let event = self.receive();
+            self.events.push(event);
+        }
+    }
+
     /// Presses a key as a user does.
     pub(crate) fn press(&mut self, key: &str) {
         let text = match key {
@@ -147,9 +165,11 @@ impl Browser {
             key if key.chars().count() == 1 => key,
             _ => "",
         };
-        let down = json!({"type": "keyDown", "key": key, "text": text});
-        self.call("Input.dispatchKeyEvent", &down);
-        self.call("Input.dispatchKeyEvent", &json!({"type": "keyUp", "key": key}));
+        // Where the focus goes is decided by the code of the key, not by its name.
+        let code = if key == "Tab" { 9 } else { 0 };
+        let event = |kind: &str, text: &str| json!({"type": kind, "key": key, "text": text, "windowsVirtualKeyCode": code});
+        self.call("Input.dispatchKeyEvent", &event("keyDown", text));
+        self.call("Input.dispatchKeyEvent", &event("keyUp", ""));
     }
 
     /// What the page complained about, and where it asked for something that is no file.

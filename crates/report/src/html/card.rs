@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use wsproof_engine::{Basis, CaseId};
 
-use super::{Cite, Piece, View, linked, opening::dump, talk::Talk};
+use super::{Cite, Piece, View, aside, linked, opening::dump, talk::Talk};
 use crate::{
     Gate, Record,
     causes::{self, Cause, Mark},
@@ -27,6 +27,8 @@ pub(super) struct Card {
     pub(super) peer_index: usize,
     /// The name of the card in links.
     pub(super) anchor: String,
+    /// Where it is shown: on the page, or if that has too many, on the page of its case.
+    pub(super) href: String,
     pub(super) id: String,
     pub(super) page: String,
     pub(super) sentence: String,
@@ -42,11 +44,12 @@ pub(super) struct Card {
     pub(super) judged: String,
     pub(super) why: Vec<Piece>,
     pub(super) nearby: String,
+    /// How each attempt ended, if there were several.
+    pub(super) attempts: Vec<Piece>,
     pub(super) again: String,
     /// Head and body of a refusal, and what may help.
     pub(super) refusal: Option<(String, Vec<Piece>)>,
-    /// Nothing if the page would be too large.
-    pub(super) talk: Option<Talk>,
+    pub(super) talk: Talk,
     pub(super) ranges: String,
     /// Id and page of the others with the same cause.
     pub(super) alike: Vec<(String, String)>,
@@ -119,10 +122,17 @@ impl Card {
         };
         let reason = bounded(&visible(&crate::words::reason(judgement)), 400);
         let other = reason.eq_ignore_ascii_case(&cause.sentence);
+        let anchor = anchor(view, &peer.peer, &cause.shown);
         Some(Self {
             peer: visible(&peer.peer),
             peer_index,
-            anchor: anchor(view, &peer.peer, &cause.shown),
+            href: format!("#{anchor}"),
+            anchor,
+            attempts: if record.attempts().len() > 1 {
+                aside::attempts(view, record, &page(&cause.shown))
+            } else {
+                Vec::new()
+            },
             id: visible(cause.shown.as_str()),
             page: page(&cause.shown),
             tags: tags(view, &cause, record, state),
@@ -139,7 +149,11 @@ impl Card {
             again: crate::replay::command(view.results, &peer.peer, cause.shown.as_str())
                 .unwrap_or_default(),
             refusal,
-            talk: Some(Talk::new(&attempt.outcome, cause.deciding)),
+            talk: Talk::new(
+                &attempt.outcome,
+                cause.deciding,
+                cause.place.and_then(|place| place.frame),
+            ),
             ranges: bounded(&causes::id_ranges(&cause.ids, all), 120),
             more: (cause.ids.len() - 1).saturating_sub(ALIKE),
             alike,
