@@ -28,6 +28,7 @@ mod series;
 mod settings;
 mod step;
 mod transcript;
+mod whole;
 mod words;
 
 pub use builder::{
@@ -50,3 +51,4 @@ pub use series::{Corpus, Series};
 pub use settings::Settings;
 pub use step::{FrameSpec, MessageSpec, Step};
 pub use transcript::{Entry, Timer, Transcript, What};
+pub use whole::{Generator, PayloadHash, Whole};

@@ -144,8 +144,9 @@ impl Stream {
         let mut written = 0;
         for entry in entries {
             match &entry.what {
-                What::FrameSent { header, head, repeated, .. } => {
+                What::FrameSent { header, head, whole, repeated, .. } => {
                     let payload = sent.payload(header, head, *repeated);
+                    let payload = recall::made(whole.as_ref(), header.length).unwrap_or(payload);
                     let gap = self.gap.filter(|(start, _)| written >= *start);
                     let at = written.saturating_add(gap.map_or(0, |(_, missing)| missing));
                     self.add(at.max(self.end()), header, payload);
@@ -177,7 +178,11 @@ impl Stream {
                 .find_map(|event| recall::received(case, outcome, event).filter(|p| p.len() == len))
         };
         for entry in entries {
-            let What::FrameReceived { header, head, offset } = &entry.what else { continue };
+            let What::FrameReceived { header, head, whole, offset } = &entry.what else {
+                continue;
+            };
+            let echoed = recall::echoed(entries, whole.as_ref(), header.length);
+            let head = echoed.as_ref().unwrap_or(head);
             let start = base.saturating_add(*offset);
             let frame = (start, *header, head.clone());
             if header.opcode.is_control() {
