@@ -11,11 +11,12 @@ use wsproof_report::{
     gate::Scope,
     json, junit, markdown,
     merge::{self, Part},
-    pcapng, tap,
+    tap,
 };
 
 use crate::{
     args::{CheckArgs, DiffArgs, GateArgs, Judge, MergeArgs, RenderArgs, ReportCommand},
+    captures,
     exit::{Error, Exit},
     gate::{Ended, Render, Setup},
     listen::for_clients,
@@ -38,7 +39,9 @@ pub(crate) fn run(command: &ReportCommand) -> Result<Exit, Error> {
         ReportCommand::Markdown(args) => text(args, "report.md", markdown::render),
         ReportCommand::Merge(args) => merge(args),
         ReportCommand::Pcapng(args) => {
-            folder(args, |stored| pcapng::files(&stored.results, &stored.cases).collect())
+            let stored = Stored::read(&args.files, args.judge)?;
+            captures::write(&folder_of(args), &stored.results, &stored.cases)?;
+            Ok(Exit::AsExpected)
         }
         ReportCommand::Tap(args) => text(args, "report.tap", tap::render),
     }
@@ -123,10 +126,15 @@ fn patterns(cases: &[Case], catalogue: &[Case]) -> Vec<String> {
     patterns.collect()
 }
 
+/// Where files are written.
+fn folder_of(args: &RenderArgs) -> PathBuf {
+    args.out.clone().unwrap_or_else(|| PathBuf::from("wsproof-report"))
+}
+
 /// Renders into a folder.
 fn folder(args: &RenderArgs, files: impl Fn(&Stored) -> Vec<File>) -> Result<Exit, Error> {
     let stored = Stored::read(&args.files, args.judge)?;
-    let out = args.out.clone().unwrap_or_else(|| PathBuf::from("wsproof-report"));
+    let out = folder_of(args);
     stored::write(&out, &files(&stored))?;
     output::line(&format!("report    {}", out.display()));
     Ok(Exit::AsExpected)

@@ -18,11 +18,12 @@ use wsproof_report::{
     contract::{
         self, Confirmation, End, Excluded, Machine, Note, PartInfo, PeerInfo, RunInfo, Verdict,
     },
-    html, pcapng,
+    html,
 };
 use wsproof_runner::{Attempt, Event, Options, Peer, Settled, run_peer};
 
 use crate::{
+    captures,
     exit::{Error, Exit},
     gate::{self, Ended},
     output,
@@ -155,6 +156,7 @@ impl Session {
             overlap_measured: self.plan.jobs.is_some_and(|jobs| jobs > 1),
             limits: self.plan.limits,
             seed: self.plan.seed,
+            watched: false,
         };
         let (sender, mut events) = mpsc::unbounded_channel();
         let cancel = self.cancel.clone();
@@ -207,10 +209,7 @@ impl Session {
             .map_err(|error| Error::failed(format!("write {}", self.path.display()), error))?;
         self.write_report()?;
         if let Some(folder) = &self.plan.pcapng {
-            // One by one: they are large.
-            for file in pcapng::files(&self.results, &self.cases()) {
-                stored::write(folder, &[file])?;
-            }
+            captures::write(folder, &self.results, &self.cases())?;
         }
         let ended = Ended {
             results: &self.results,
@@ -275,6 +274,8 @@ impl Session {
     ) -> Result<(), Error> {
         match event {
             Event::Started { case } => listener.started(&case),
+            // Only a replay watches.
+            Event::Logged(_) => {}
             Event::Note(text) => {
                 listener.say(&text);
                 self.write(Line::Note(Note { peer: listener.name.clone(), text }))?;

@@ -110,6 +110,8 @@ pub(crate) struct Shared {
     pub(crate) limits: crate::Limits,
     pub(crate) timers: Option<crate::Timers>,
     pub(crate) settings: Settings,
+    /// No case turns the log of octets and frames off.
+    pub(crate) keeps_log_on: bool,
 }
 
 impl Shared {
@@ -199,6 +201,9 @@ impl Connection {
     }
 
     pub(crate) fn switch_log(&mut self, shared: &mut Shared, now: Duration, on: bool, noted: bool) {
+        if shared.keeps_log_on {
+            return;
+        }
         if noted && self.log_on != on {
             self.log(shared, now, What::WireLog { on });
         }

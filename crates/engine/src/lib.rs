@@ -46,7 +46,7 @@ pub use opening::{Opening, Target};
 pub use outcome::{ClosingState, Outcome, Stats, TcpEnd, Traffic, Volume};
 pub use payload::{Payload, fill, octets, repeat};
 pub use request::{Declined, Refusal, Request};
-pub use run::{ConnectionId, Input, Limits, Run, RunConfig, Transmit};
+pub use run::{ConnectionId, Input, Limits, Logged, Run, RunConfig, Transmit};
 pub use series::{Corpus, Series};
 pub use settings::Settings;
 pub use step::{FrameSpec, MessageSpec, Step};

@@ -9,10 +9,11 @@ use rand_chacha::{
     ChaCha8Rng,
     rand_core::{Rng, SeedableRng},
 };
-use wsproof_proto::{Role, Violation, handshake::key_from};
+use wsproof_proto::{Deviation, Role, Violation, handshake::key_from};
 
 use crate::{
-    Accept, Case, Observed, Outcome, Settings, Target, TcpEnd, Timer, Timers, Traffic, What,
+    Accept, Case, Entry, Observed, Opening, Outcome, Settings, Target, TcpEnd, Timer, Timers,
+    Traffic, What,
     connection::{Connection, Shared, State, TcpOrder},
     deflate::Incoming,
     opening::MAX_BODY,
@@ -79,6 +80,17 @@ impl Limits {
     }
 }
 
+/// What came to the wire log of a run that goes on, with what is needed to read it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Logged {
+    /// The new entries.
+    pub entries: Vec<Entry>,
+    /// The opening handshakes, as far as they have come.
+    pub openings: Arc<[Opening]>,
+    /// All that was illegal in the peer's frames until now.
+    pub deviations: Vec<Deviation>,
+}
+
 /// Everything about a run that is not the case.
 #[derive(Debug, Clone)]
 pub struct RunConfig {
@@ -117,6 +129,8 @@ pub struct Run {
     pub(crate) traffic: Option<Traffic>,
     /// Makes the messages of the case's echo loop, if it has one.
     pub(crate) cutter: Option<Cutter>,
+    /// The opening handshakes as they were told last.
+    openings_told: Arc<[Opening]>,
 }
 
 impl Run {
@@ -148,6 +162,7 @@ impl Run {
             dialled: 0,
             traffic: None,
             cutter,
+            openings_told: Arc::default(),
         };
         let mut nonce = [0; 16];
         run.seeds.fill_bytes(&mut nonce);
@@ -276,6 +291,30 @@ impl Run {
     /// Whether nothing is to be written: the run waits for the peer, or for time to pass.
     pub fn is_waiting(&self) -> bool {
         self.connections.iter().all(|connection| connection.out.is_empty())
+    }
+
+    /// Logs octets and frames where the case does not, as long as there is room. What is measured
+    /// takes longer then.
+    pub fn keep_log_on(&mut self) {
+        self.shared.keeps_log_on = true;
+    }
+
+    /// What came to the wire log after its first `known` entries, if anything did.
+    pub fn logged_since(&mut self, known: usize) -> Option<Logged> {
+        let entries = self.shared.transcript.entries.get(known..)?;
+        if entries.is_empty() {
+            return None;
+        }
+        let openings = self.connections.iter().map(|connection| &connection.opening);
+        // They are large if the peer wants, and seldom new.
+        if !openings.clone().eq(self.openings_told.iter()) {
+            self.openings_told = openings.cloned().collect();
+        }
+        Some(Logged {
+            entries: entries.to_vec(),
+            openings: self.openings_told.clone(),
+            deviations: self.shared.deviations.clone(),
+        })
     }
 
     /// The start of the first connection's WebSocket, if it opened.
