@@ -65,7 +65,7 @@ impl Run {
                 let room = transcript::HEAD - connection.frame_head.len();
                 connection.frame_head.extend_from_slice(&data[..data.len().min(room)]);
                 if let Some(hash) = &mut connection.frame_hash {
-                    hash.update(&*data);
+                    hash.update(data);
                 }
                 if connection.reader_in_control() {
                     let room = 127_usize.saturating_sub(connection.control.len());

@@ -159,7 +159,7 @@ mod tests {
         check(&octets(&whole[4096..8192]), Some("\"jh23BAsd7&\" repeated to 4096 octets"));
         let close = [&[3, 0xe8][..], &[b'*'; 123]].concat();
         check(&octets(close), Some("03 E8, then \"*\" repeated to 123 octets"));
-        let last = [&[b'*'; 70_000][..], b"!"].concat();
+        let last = [fill(b'*', 70_000).to_vec(), b"!".to_vec()].concat();
         check(&octets(last), None);
         let counted: Vec<u8> = (0..100).collect();
         check(&octets(counted), None);
