@@ -130,7 +130,7 @@ fn a_server_that_the_run_started_is_started_if_the_command_line_says_so() {
 /// prints in the end would wait for ever, so the peer gives up at last.
 #[test]
 fn lines_are_printed_when_they_happen() {
-    const AT_LAST: Duration = Duration::from_secs(60);
+    const AT_LAST: Duration = Duration::from_mins(1);
     let dir = TempDir::new().unwrap();
     let dir = dir.path();
     let good = serve(|stream, _| echo(stream));
