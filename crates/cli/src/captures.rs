@@ -21,9 +21,8 @@ pub(crate) fn write(folder: &Path, results: &Results, cases: &[Case]) -> Result<
     let mut text = format!("{}, {files}", folder.display());
     if lacking > 0 {
         let those = if all == 1 { "it lacks".to_owned() } else { format!("{lacking} lack") };
-        text += &format!(
-            "; {those} {octets} octets that the log does not have, as comments of packets say"
-        );
+        let lack = format!("{octets} octets that the log does not have");
+        text = format!("{text}; {those} {lack}, as comments of packets say");
     }
     output::spans(&conversation::line("captures", &text));
     Ok(())

@@ -17,6 +17,7 @@ mod replay;
 mod report;
 mod selection;
 mod session;
+mod shelf;
 mod stored;
 mod test;
 mod testee;

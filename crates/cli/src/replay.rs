@@ -7,7 +7,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use wsproof_engine::{Case, CaseId, Limits, Target};
 use wsproof_report::{
-    JudgeKind, Line, Results,
+    JudgeKind, Line, Record, Results,
     contract::{Attempt, Dial, PeerInfo},
     conversation::{self, Live},
 };
@@ -44,7 +44,7 @@ pub(crate) async fn run(args: ReplayArgs) -> Result<Exit, Error> {
         say("stored", &format!("nothing was run: this is the log of {}", before.started));
         output::spans(&conversation::render(case.as_ref(), before, judge));
         if let Some(folder) = &args.pcapng {
-            let attempts = results.record(&info.peer, &id).map(|record| record.attempts());
+            let attempts = results.record(&info.peer, &id).map(Record::attempts);
             capture(folder, info, attempts.unwrap_or_default(), case.as_slice())?;
         }
         if client {

@@ -182,7 +182,8 @@ fn large_payloads_are_stored_by_hash_and_generator() {
                 }
             }
         }
-        older += &format!("{line}\n");
+        older += &line.to_string();
+        older.push('\n');
     }
     fs::write(dir.join("older.jsonl"), older).unwrap();
     check(dir, "report html older.jsonl --out older", 0, "older");

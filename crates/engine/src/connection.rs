@@ -408,7 +408,12 @@ fn log_sent(shared: &mut Shared, log: Option<(Duration, usize)>, offset: u64, se
             header: sent.header,
             head: sent.payload.head(transcript::HEAD),
             // Large payloads are hashed only if that is kept.
-            whole: shared.transcript.has_room().then(|| Whole::sent(&sent.payload)).flatten(),
+            whole: shared
+                .transcript
+                .has_room()
+                .then(|| Whole::sent(&sent.payload))
+                .flatten()
+                .map(Box::new),
             offset: Some(offset + sent.at as u64),
             chop: sent.chop,
             own_write: sent.own_write,

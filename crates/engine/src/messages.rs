@@ -96,7 +96,8 @@ impl Run {
         let (head, offset) = (std::mem::take(&mut connection.frame_head), connection.frame_offset);
         let whole = connection.frame_hash.take().map(|hash| {
             let sha256 = PayloadHash::finish(hash);
-            Whole { sha256, generator: None, echo: shared.transcript.was_sent(sha256) }
+            let echo = shared.transcript.was_sent(sha256);
+            Box::new(Whole { sha256, generator: None, echo })
         });
         connection.log_traffic(shared, now, || What::FrameReceived {
             header: *header,

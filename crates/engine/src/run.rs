@@ -337,6 +337,9 @@ impl Run {
         let further_closings = further.collect();
         let first = &mut self.connections[0];
         let went_on = first.incoming.as_ref().is_some_and(Incoming::went_on);
+        // It may be kept for long, beside many others.
+        let mut transcript = self.shared.transcript;
+        transcript.entries.shrink_to_fit();
         let first_exceeded = first.incoming.as_ref().and_then(|incoming| incoming.exceeded);
         Outcome {
             further_closings,
@@ -361,7 +364,7 @@ impl Run {
             kind_differs: self.shared.kind_differs,
             corruption: self.shared.corruption,
             went_on_after_final_block: went_on,
-            transcript: self.shared.transcript,
+            transcript,
             octets_received: self.shared.octets_received,
         }
     }

@@ -81,7 +81,7 @@ pub enum What {
         head: Vec<u8>,
         /// The whole payload, if it is longer.
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        whole: Option<Whole>,
+        whole: Option<Box<Whole>>,
         /// Offset of its first octet in the peer's stream.
         offset: u64,
     },
@@ -95,7 +95,7 @@ pub enum What {
         head: Vec<u8>,
         /// The whole payload, if it is longer.
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        whole: Option<Whole>,
+        whole: Option<Box<Whole>>,
         /// Offset of its first octet in the tester's stream; older results do not have it.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         offset: Option<u64>,

@@ -155,10 +155,10 @@ pub(crate) fn row(what: &What) -> LogRow {
             ..side(Lane::PeerWrong, format!("✗ {}", deviation.violation))
         },
         What::FrameReceived { header, head, whole, .. } => {
-            frame(Lane::PeerFrame, header, head, whole.as_ref())
+            frame(Lane::PeerFrame, header, head, whole.as_deref())
         }
         What::FrameSent { header, head, whole, chop, own_write, repeated, .. } => {
-            let mut row = frame(Lane::TesterFrame, header, head, whole.as_ref());
+            let mut row = frame(Lane::TesterFrame, header, head, whole.as_deref());
             // Older results know no more of it.
             if let (Some(unit), None) = (repeated, whole) {
                 row.words = format!("{}, a unit of {unit} repeated", row.words);

@@ -149,7 +149,7 @@ impl Stream {
             match &entry.what {
                 What::FrameSent { header, head, whole, repeated, .. } => {
                     let payload = sent.payload(header, head, *repeated);
-                    let payload = recall::made(whole.as_ref(), header.length).unwrap_or(payload);
+                    let payload = recall::made(whole.as_deref(), header.length).unwrap_or(payload);
                     let gap = self.gap.filter(|(start, _)| written >= *start);
                     let at = written.saturating_add(gap.map_or(0, |(_, missing)| missing));
                     self.add(at.max(self.end()), header, payload);
@@ -184,7 +184,7 @@ impl Stream {
             let What::FrameReceived { header, head, whole, offset } = &entry.what else {
                 continue;
             };
-            let echoed = recall::echoed(entries, whole.as_ref(), header.length);
+            let echoed = recall::echoed(entries, whole.as_deref(), header.length);
             let head = echoed.as_ref().unwrap_or(head);
             let start = base.saturating_add(*offset);
             let frame = (start, *header, head.clone());
