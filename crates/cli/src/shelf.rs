@@ -26,8 +26,8 @@ pub(crate) struct Shelf {
     /// Open all the time: scripts may remove the file.
     file: RefCell<File>,
     places: HashMap<Key, Place>,
-    /// Attempts that are in memory as a whole.
-    kept: usize,
+    /// Attempts that came until now.
+    came: usize,
 }
 
 /// An attempt: peer, case, number.
@@ -40,14 +40,14 @@ impl Shelf {
     /// A shelf of results that stand, or will stand, in this file.
     pub(crate) fn open(path: &Path) -> io::Result<Self> {
         let file = RefCell::new(File::open(path)?);
-        Ok(Self { path: path.to_owned(), file, places: HashMap::new(), kept: 0 })
+        Ok(Self { path: path.to_owned(), file, places: HashMap::new(), came: 0 })
     }
 
     /// Takes the transcript out of an attempt that stands in the file, if it is a pass and there are
     /// many already.
     pub(crate) fn put(&mut self, attempt: &mut Attempt, place: Place) {
-        self.kept += 1;
-        if self.kept > KEPT && attempt.classic.is_plain_pass() && attempt.rfc.is_plain_pass() {
+        self.came += 1;
+        if self.came > KEPT && attempt.classic.is_plain_pass() && attempt.rfc.is_plain_pass() {
             attempt.outcome.transcript = Transcript::default();
             self.places.insert(key(attempt), place);
         }
