@@ -18,16 +18,8 @@ use std::{
 };
 
 use anyhow::{Context, bail};
-use bench::Cases;
 
 const USAGE: &str = "\
-Usage: cargo xtask <COMMAND>
-
-Commands:
-  bench [RUNS] [WSTEST]
-          Time the 247 quick cases against several servers, beside the original if its path is given
-  bench all [WSTEST]
-          Time all 517 cases against npm ws, once
   ci      Formatting, lints, layers, lines, documentation, tests
   flips [RUNS]
           Repeat runs with more and fewer jobs, busy and quiet, and look for verdicts that move
@@ -38,6 +30,10 @@ Commands:
   schema [--check]
           Write the JSON Schema of results.jsonl, or find out whether it is up to date";
 
+fn usage() -> String {
+    format!("Usage: cargo xtask <COMMAND>\n\nCommands:\n{}\n{USAGE}", bench::USAGE)
+}
+
 /// Lints and documentation with these flags fail on any warning.
 const DENY_WARNINGS: &str = "-Dwarnings";
 
@@ -45,11 +41,7 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let done = match words[..] {
-        ["bench", "all", ref more @ ..] => {
-            bench::run(&root(), Cases::All, more.first().copied(), 1)
-        }
-        ["bench", ref more @ ..] => count(more)
-            .and_then(|runs| bench::run(&root(), Cases::Quick, more.get(1).copied(), runs)),
+        ["bench", ref more @ ..] => bench::run(&root(), more),
         ["ci"] => ci(),
         ["flips", ref more @ ..] => count(more).and_then(|runs| flips::run(&root(), runs)),
         ["fuzz", ref more @ ..] => fuzz::run(&root(), more),
@@ -58,11 +50,11 @@ fn main() -> ExitCode {
         ["schema"] => schema::run(&root(), false),
         ["schema", "--check"] => schema::run(&root(), true),
         ["help" | "-h" | "--help"] => {
-            println!("{USAGE}");
+            println!("{}", usage());
             Ok(())
         }
         _ => {
-            println!("{USAGE}");
+            println!("{}", usage());
             return ExitCode::from(2);
         }
     };

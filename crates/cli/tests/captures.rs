@@ -3,7 +3,6 @@
 //! Without `tshark` the test is skipped and says so; under `CI=true` it fails instead.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
-#![allow(clippy::print_stderr, reason = "a skipped test must be seen")]
 
 mod support;
 
@@ -12,7 +11,7 @@ use std::{fs, path::Path, process::Command};
 use serde_json::Value;
 #[cfg(unix)]
 use support::hosting::Server;
-use support::{echo, lines, serve, test, wsproof};
+use support::{echo, lines, packages, serve, test, wsproof};
 use tempfile::TempDir;
 
 const TESTER: &str = "192.0.2.1";
@@ -62,16 +61,6 @@ fn file_of(case: &str) -> String {
     format!("peer_case_{}.pcapng", case.replace('.', "_"))
 }
 
-/// Whether there is a tshark; if not, that is said.
-fn has_tshark() -> bool {
-    let found = Command::new("tshark").arg("--version").output().is_ok();
-    if !found {
-        assert!(std::env::var_os("CI").is_none_or(|ci| ci != "true"), "tshark cannot be run");
-        eprintln!("skipped: tshark cannot be run");
-    }
-    found
-}
-
 /// Holds the capture of an attempt against its transcript.
 fn check(file: &Path, attempt: &Value) {
     let case = &attempt["case"];
@@ -86,8 +75,8 @@ fn check(file: &Path, attempt: &Value) {
 
 #[test]
 fn wireshark_sees_what_was_logged() {
-    if !has_tshark() {
-        return;
+    if !packages::can_be_run("tshark") {
+        return packages::skip("tshark cannot be run");
     }
     let dir = TempDir::new().unwrap();
     let (dir, server) = (dir.path(), serve(|stream, _| echo(stream)));
@@ -128,8 +117,8 @@ fn wireshark_sees_what_was_logged() {
 
 #[test]
 fn a_capture_of_a_replay_has_what_measured_cases_do_not_log() {
-    if !has_tshark() {
-        return;
+    if !packages::can_be_run("tshark") {
+        return packages::skip("tshark cannot be run");
     }
     let dir = TempDir::new().unwrap();
     let (dir, server) = (dir.path(), serve(|stream, _| echo(stream)));
@@ -156,8 +145,8 @@ fn a_capture_of_a_replay_has_what_measured_cases_do_not_log() {
 #[cfg(unix)]
 #[test]
 fn clients_are_captured_too() {
-    if !has_tshark() {
-        return;
+    if !packages::can_be_run("tshark") {
+        return packages::skip("tshark cannot be run");
     }
     let server = Server::start(&["--cases", "1.1.1,2.6,5.3", "--pcapng", "captures"]);
     assert_eq!(server.walk("peer", None), 3);

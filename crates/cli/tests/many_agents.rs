@@ -77,7 +77,7 @@ fn check(agents: usize, cases: &str, memory: u64) {
     let mut pages = 0;
     for name in rendered.map(|entry| entry.unwrap().file_name()) {
         let read = |folder: &Path| std::fs::read(folder.join(&name)).unwrap();
-        assert!(read(&out) == read(&dir.path().join("again")), "{name:?}");
+        assert!(read(&out) == read(&dir.path().join("again")), "{}", name.display());
         pages += 1;
     }
     assert!(pages > agents * count, "{pages}");

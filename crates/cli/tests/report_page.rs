@@ -4,7 +4,6 @@
 
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
-#![allow(clippy::print_stderr, reason = "a skipped test must be seen")]
 
 #[path = "support/browser.rs"]
 mod browser;
@@ -14,21 +13,10 @@ use std::path::{Path, PathBuf};
 
 use browser::Browser;
 use serde_json::{Value, json};
-use support::{serve, wsproof};
+use support::{echo, hosting::Server, serve, with_defect, wsproof};
 use tempfile::TempDir;
 use wsproof_report::{Results, html};
-use wsproof_testee::{Defect, Endpoint, ServerConfig};
-
-/// A browser, unless there is none.
-fn browser() -> Option<Browser> {
-    let browser = Browser::start();
-    if browser.is_none() {
-        let what = "there is no chromium";
-        assert!(std::env::var_os("CI").is_none_or(|ci| ci != "true"), "{what}");
-        eprintln!("skipped: {what}");
-    }
-    browser
-}
+use wsproof_testee::Defect;
 
 const CASES: &str = "1.1.*,2.*,6.2.*,6.3.*,7.7.*,7.9.*,7.13.1";
 
@@ -36,17 +24,9 @@ const CASES: &str = "1.1.*,2.*,6.2.*,6.3.*,7.7.*,7.9.*,7.13.1";
 fn report(dir: &Path, cases: &str, defects: &[Option<Defect>]) -> PathBuf {
     let servers: Vec<_> = defects
         .iter()
-        .map(|defect| {
-            let defect = *defect;
-            serve(move |stream, _| async move {
-                let mut endpoint = Endpoint::server(ServerConfig::default()).echo();
-                if let Some(defect) = defect {
-                    endpoint = endpoint.with_defect(defect);
-                }
-                let never = tokio_util::sync::CancellationToken::new();
-                let drive = wsproof_testee::connection::drive;
-                let _ = drive(stream, &mut endpoint, &never, |_, _, _| {}).await;
-            })
+        .map(|defect| match defect {
+            Some(defect) => with_defect(*defect),
+            None => serve(|stream, _| echo(stream)),
         })
         .collect();
     let urls: Vec<_> = servers.iter().map(support::Server::url).collect();
@@ -75,6 +55,25 @@ fn check(browser: &mut Browser, expected: &[(&str, Value)]) {
     }
 }
 
+#[test]
+fn a_served_report_may_do_the_same() {
+    let Some(mut browser) = Browser::start() else { return };
+    let dir = TempDir::new().unwrap();
+    report(dir.path(), "1.1.*,7.9.1", &[Some(Defect::CloseCodesAny)]);
+    let args = ["listen", "127.0.0.1:0", "--webport", "0", "--out", "out", "--cases", "1.1.1"];
+    let server = Server::run(dir, &args, |line| {
+        let url = line.strip_prefix("web page for browsers on http://")?;
+        url.strip_suffix('/').map(str::to_owned)
+    });
+    let site = format!("http://{}/", server.addr);
+    browser.load(&format!("{site}reports/"));
+    let press = "document.querySelector('.count.pass').click(), location.hash";
+    check(&mut browser, &[(press, json!("#?v=p")), (SHOWN_ROWS, json!(8))]);
+    let mut complaints = browser.complaints();
+    complaints.retain(|complaint| !complaint.starts_with(&site));
+    assert_eq!(complaints, Vec::<String>::new());
+}
+
 const SHOWN_CARDS: &str =
     "[...document.querySelectorAll('article.card')].filter(c => !c.hidden).map(c => c.id).join()";
 const SHOWN_ROWS: &str =
@@ -83,7 +82,7 @@ const CURRENT: &str = "document.querySelector('.cur')?.id ?? ''";
 
 #[test]
 fn filters_links_and_keys_lead_to_places() {
-    let Some(mut browser) = browser() else { return };
+    let Some(mut browser) = Browser::start() else { return };
     let dir = TempDir::new().unwrap();
     let index = report(dir.path(), CASES, &[Some(Defect::CloseCodesAny)]);
     browser.open(&index, "");
@@ -186,7 +185,7 @@ const CONTRAST: &str = r"(() => {
 
 #[test]
 fn every_text_can_be_read_in_light_and_dark() {
-    let Some(mut browser) = browser() else { return };
+    let Some(mut browser) = Browser::start() else { return };
     let dir = TempDir::new().unwrap();
     let peers = [Some(Defect::CloseCodesAny), None];
     let index = report(dir.path(), CASES, &peers);
@@ -205,7 +204,7 @@ fn every_text_can_be_read_in_light_and_dark() {
 
 #[test]
 fn the_page_fits_a_small_screen_and_reads_in_order_without_script() {
-    let Some(mut browser) = browser() else { return };
+    let Some(mut browser) = Browser::start() else { return };
     let dir = TempDir::new().unwrap();
     let index = report(dir.path(), CASES, &[Some(Defect::CloseCodesAny)]);
     let small = json!({"width": 390, "height": 844, "deviceScaleFactor": 1, "mobile": true});
@@ -242,7 +241,7 @@ fn the_page_fits_a_small_screen_and_reads_in_order_without_script() {
 
 #[test]
 fn several_peers_stand_side_by_side() {
-    let Some(mut browser) = browser() else { return };
+    let Some(mut browser) = Browser::start() else { return };
     let dir = TempDir::new().unwrap();
     let peers = [None, Some(Defect::CloseCodesAny), Some(Defect::ChangesFirstOctet)];
     let index = report(dir.path(), "1.1.1,1.1.2,7.7.*,7.9.*", &peers);
@@ -281,7 +280,7 @@ fn several_peers_stand_side_by_side() {
 #[test]
 fn what_a_peer_says_is_never_markup() {
     const HOSTILE: &str = "</script><script>document.title='owned'</script><img src=x onerror=\\\"document.title='owned'\\\">\\u202e\\u0000";
-    let Some(mut browser) = browser() else { return };
+    let Some(mut browser) = Browser::start() else { return };
     let dir = TempDir::new().unwrap();
     report(dir.path(), CASES, &[Some(Defect::CloseCodesAny)]);
     let megabytes = "<b>\\u202e&\\u0001".repeat(600_000);

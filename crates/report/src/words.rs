@@ -165,7 +165,7 @@ pub(crate) fn headline(results: &Results, peer: &str, counts: Counts) -> String 
 }
 
 /// `1 case`, `2 cases`.
-pub(crate) fn number(n: usize, thing: &str) -> String {
+pub fn number(n: usize, thing: &str) -> String {
     if n == 1 { format!("1 {thing}") } else { format!("{n} {thing}s") }
 }
 

@@ -128,7 +128,10 @@ impl<'a> Scheduler<'a> {
     ) -> Self {
         let (signal_sender, signals) = mpsc::unbounded_channel();
         let alone = |case: &&Arc<Case>| case.measured && !options.overlap_measured;
-        let (measured, mut others): (Vec<_>, Vec<_>) = cases.iter().partition(alone);
+        let (mut measured, mut others): (Vec<_>, Vec<_>) = cases.iter().partition(alone);
+        // Compressed messages are kept for the next case that sends the same ones, but not for long.
+        measured.sort_by_key(|case| case.windows());
+        others.sort_by_key(|case| case.windows());
         // What only waits is no load, and the sooner it begins the sooner all is over.
         if options.jobs > 1 {
             others.sort_by_key(|case| case.scripted_wait().is_zero());

@@ -11,6 +11,8 @@ use serde_json::{Value, json};
 use tokio::net::TcpStream;
 use tokio_tungstenite::{WebSocketStream, tungstenite::Message};
 
+use crate::support::packages;
+
 /// A running browser; it ends with this value.
 pub(crate) struct Browser {
     child: Child,
@@ -24,10 +26,11 @@ pub(crate) struct Browser {
 }
 
 impl Browser {
-    /// Starts it with an empty page; nothing if there is no browser.
+    /// Starts it with an empty page; without any the test is skipped.
     pub(crate) fn start() -> Option<Self> {
+        let name = packages::browser()?;
         let profile = tempfile::TempDir::new().expect("there is room");
-        let mut child = Command::new("chromium")
+        let mut child = Command::new(name)
             .args([
                 "--headless=new",
                 "--no-sandbox",
@@ -43,7 +46,7 @@ impl Browser {
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
             .spawn()
-            .ok()?;
+            .expect("it can be run");
         let mut lines = BufReader::new(child.stderr.take().expect("it is piped")).lines();
         let url = lines.by_ref().map_while(Result::ok).find_map(|line| {
             line.split_once("DevTools listening on ").map(|(_, url)| url.trim().to_owned())
@@ -111,14 +114,15 @@ impl Browser {
         }
     }
 
-    /// Opens a page and waits until it has loaded.
+    /// Opens a file and waits until it has loaded.
     pub(crate) fn open(&mut self, file: &Path, fragment: &str) {
         // Another fragment alone would not load it again.
         self.load("about:blank");
         self.load(&format!("file://{}{fragment}", file.display()));
     }
 
-    fn load(&mut self, url: &str) {
+    /// Loads a page to its end.
+    pub(crate) fn load(&mut self, url: &str) {
         let loaded = |event: &Value| event["method"] == "Page.loadEventFired";
         self.events.retain(|event| !loaded(event));
         self.call("Page.navigate", &json!({"url": url}));

@@ -9,7 +9,6 @@ use crate::{
     Gate, Record,
     causes::{self, Cause, Mark},
     contract::{Confirmation, PeerInfo},
-    gate::Standing,
     refusals::{hint, refused},
     words::{bounded, differs, judge_name, number, other, visible, visible_octets},
 };
@@ -178,10 +177,10 @@ pub(super) fn anchor(view: &View<'_>, peer: &str, id: &CaseId) -> String {
     if view.results.peers().len() == 1 { id } else { format!("{id}@{}", plain(peer)) }
 }
 
-/// Whether any of the cases is new against the baseline, or all are known.
+/// How the cases stand against the baseline: the worst word of any of them.
 fn state(gate: &Gate<'_>, peer: &str, ids: &[CaseId]) -> &'static str {
-    let is_known = |id| matches!(gate.standing(peer, id), Standing::Known(_));
-    if ids.iter().all(is_known) { "known" } else { "new" }
+    let words: Vec<_> = ids.iter().map(|id| gate.standing(peer, id).word()).collect();
+    ["new", "changed", "known"].into_iter().find(|word| words.contains(word)).unwrap_or_default()
 }
 
 fn tags(
