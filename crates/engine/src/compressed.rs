@@ -213,7 +213,7 @@ mod tests {
                 if octets.len() / 20_000 % 2 == 0 {
                     octets.push(seed.to_be_bytes()[0]);
                 } else {
-                    octets.extend_from_slice(&b"all that is known "[..1 + (seed >> 28) as usize]);
+                    octets.extend_from_slice(&b"all that is known "[..=(seed >> 28) as usize]);
                 }
             }
             octets.into()

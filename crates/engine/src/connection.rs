@@ -332,9 +332,10 @@ impl Connection {
         if order == TcpOrder::Abort {
             // The peer may still read why.
             if self.out.is_farewell() {
-                let mut farewell = std::mem::take(&mut self.farewell);
-                while self.fill(shared, now, &mut farewell).is_some() {}
-                self.farewell = farewell;
+                let mut write = Vec::new();
+                while self.fill(shared, now, &mut write).is_some() {
+                    self.farewell.append(&mut write);
+                }
             }
             self.out.clear();
         }
@@ -420,5 +421,43 @@ fn log_sent(shared: &mut Shared, log: Option<(Duration, usize)>, offset: u64, se
             repeated,
         };
         shared.transcript.push(now, index, what);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{FrameSpec, close_frame, octets, ping, text};
+
+    /// What is counted and logged of the writes of a farewell.
+    fn check(frames: &[FrameSpec], sizes: &[usize]) {
+        let settings = Settings::default();
+        let mut connection = Connection::new(0, Role::Server, settings, 0, String::new());
+        let (mut shared, now) = (Shared::default(), Duration::ZERO);
+        for frame in frames {
+            connection.out.frame(frame);
+        }
+        connection.abort(&mut shared, now);
+        let wrote = shared.transcript.entries.iter().filter_map(|entry| match &entry.what {
+            What::Wrote { len, head, .. } => Some((*len, head.clone())),
+            _ => None,
+        });
+        let (lens, heads): (Vec<_>, Vec<_>) = wrote.unzip();
+        assert_eq!(lens, sizes);
+        assert_eq!(heads.concat(), connection.farewell);
+        assert_eq!(shared.octets_sent, connection.farewell.len() as u64);
+        for size in sizes {
+            let expected = sizes.iter().filter(|other| *other == size).count() as u64;
+            assert_eq!(shared.stats.write_sizes[size], expected, "{size}");
+        }
+    }
+
+    #[test]
+    fn each_write_of_a_farewell_counts_once() {
+        let close = close_frame(octets([0x03, 0xea]));
+        check(std::slice::from_ref(&close), &[4]);
+        check(&[ping(""), close.clone()], &[6]);
+        check(&[text("abc").own_write(), close.clone()], &[5, 4]);
+        check(&[text("abc").chopped(2), close], &[2, 2, 1, 4]);
     }
 }

@@ -72,7 +72,8 @@ impl Default for Limits {
 }
 
 impl Limits {
-    pub(crate) fn stretch(self, limit: Duration) -> Option<Duration> {
+    /// What becomes of a limit; nothing if it is left out.
+    pub fn stretch(self, limit: Duration) -> Option<Duration> {
         match self {
             Self::Scaled(factor) => Some(limit.mul_f64(factor)),
             Self::Off => None,

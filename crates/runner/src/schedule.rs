@@ -8,10 +8,14 @@ mod load;
 mod queue;
 mod record;
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, panic::resume_unwind, sync::Arc, time::Duration};
 
 use rand_chacha::rand_core::{Rng, SeedableRng};
-use tokio::{sync::mpsc, task::JoinSet, time::sleep};
+use tokio::{
+    sync::mpsc,
+    task::{JoinError, JoinSet},
+    time::sleep,
+};
 use tokio_util::sync::CancellationToken;
 use wsproof_engine::{Accept, Case, Class, Limits, RunConfig, Settings, Target, Timers, judge};
 use wsproof_proto::Role;
@@ -22,13 +26,13 @@ use crate::{
     drive::{Driven, drive},
 };
 use load::Load;
-use queue::{Mode, Queue};
+use queue::{Mode, Queue, Running};
 use record::{Record, is_trouble};
 
 /// So many confirmations in a row without a change speak for the rest.
 const ENOUGH_CONFIRMED: usize = 32;
-/// Attempts after which a peer that could be had before, and cannot now, is taken at its word.
-const PATIENCE: u32 = 5;
+/// Attempts in vain after which a peer that could be had before is taken at its word.
+const PATIENCE: u32 = 4;
 /// A peer that refuses TCP is asked again so often before it is given up.
 const REFUSALS: u32 = 4;
 /// Before a peer that refused TCP is asked again.
@@ -111,13 +115,6 @@ struct Scheduler<'a> {
     settled: usize,
 }
 
-struct Running {
-    case: Arc<Case>,
-    mode: Mode,
-    waiting: bool,
-    beside: u32,
-}
-
 impl<'a> Scheduler<'a> {
     fn new(
         peer: &'a Peer,
@@ -176,7 +173,12 @@ impl<'a> Scheduler<'a> {
                     return;
                 }
                 Some(joined) = self.tasks.join_next() => {
-                    let Ok((slot, driven)) = joined else { continue };
+                    let (slot, driven) = match joined.map_err(JoinError::try_into_panic) {
+                        Ok(joined) => joined,
+                        // Its slot would never become free.
+                        Err(Ok(panic)) => resume_unwind(panic),
+                        Err(Err(_)) => continue,
+                    };
                     let Some(running) = self.running.remove(&slot) else { continue };
                     if let Some(driven) = driven {
                         self.finished(running, driven).await;
@@ -245,7 +247,8 @@ impl<'a> Scheduler<'a> {
             settings: self.peer.settings,
         };
         let (address, cancel) = (self.peer.address.clone(), self.cancel.clone());
-        let (driven, breath) = (case.clone(), self.load.breath(mode));
+        let away = self.records.get(&case.id).is_some_and(|record| record.absences > 0);
+        let (driven, breath) = (case.clone(), self.load.breath(mode, away));
         let watch = self.options.watched.then(|| self.events.clone());
         self.tasks.spawn(async move {
             if let Some(breath) = breath {
@@ -308,7 +311,8 @@ impl<'a> Scheduler<'a> {
             return 1;
         };
         old.attempts += 1;
-        if new.away && !old.away && old.attempts < PATIENCE {
+        old.absences = if new.away { old.absences + 1 } else { 0 };
+        if new.away && !old.away && old.absences < PATIENCE {
             // It could be had before: it may still count a connection that has just ended.
             old.needs_confirmation = true;
             self.disputed.push(old.case.clone());
@@ -334,6 +338,7 @@ impl<'a> Scheduler<'a> {
         old.counts = old.attempts;
         old.duration = new.duration;
         old.opening = new.opening;
+        old.away = new.away;
         if mode == Mode::Quiet && beside > 0 {
             // Others only waited, but one cannot know: it is tried once more, all alone.
             old.needs_confirmation = true;
@@ -489,3 +494,6 @@ async fn sleep_unless(cancel: &CancellationToken, time: Duration) {
         () = sleep(time) => {}
     }
 }
+
+#[cfg(test)]
+mod tests;
