@@ -3,6 +3,7 @@
 //! The same binary is `wstest` when it is called by that name, with the flags and files of old.
 
 mod args;
+mod captures;
 mod cases;
 mod echo;
 mod exit;
@@ -16,6 +17,7 @@ mod replay;
 mod report;
 mod selection;
 mod session;
+mod shelf;
 mod stored;
 mod test;
 mod testee;

@@ -48,7 +48,9 @@ pub(crate) fn spans(spans: &[Span]) {
             Mark::Plain => Style::new(),
             Mark::Warn => AnsiColor::Yellow.on_default(),
         };
-        let _ = write!(text, "{style}{}{style:#}", span.text);
+        // No colour goes over the end of a line.
+        let body = span.text.trim_end_matches('\n');
+        let _ = write!(text, "{style}{body}{style:#}{}", &span.text[body.len()..]);
     }
     line(text.trim_end());
 }

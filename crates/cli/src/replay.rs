@@ -1,20 +1,21 @@
 //! `wsproof replay`: one case of stored results once more, with the whole conversation.
 
-use std::{sync::Arc, time::Duration};
+use std::{path::Path, sync::Arc, time::Duration};
 
 use clap::Parser;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use wsproof_engine::{Case, CaseId, Limits, Target};
 use wsproof_report::{
-    JudgeKind, Results,
+    JudgeKind, Line, Record, Results,
     contract::{Attempt, Dial, PeerInfo},
-    conversation,
+    conversation::{self, Live},
 };
 use wsproof_runner::{Address, Event, Options, Peer, run_peer};
 
 use crate::{
     args::{Cli, Command, ReplayArgs, RequestArgs, TestArgs, TlsArgs},
+    captures,
     echo::end_signal,
     exit::{Error, Exit},
     output, session, stored, test,
@@ -42,6 +43,10 @@ pub(crate) async fn run(args: ReplayArgs) -> Result<Exit, Error> {
         say("peer", &format!("{}, {}", info.peer, info.url));
         say("stored", &format!("nothing was run: this is the log of {}", before.started));
         output::spans(&conversation::render(case.as_ref(), before, judge));
+        if let Some(folder) = &args.pcapng {
+            let attempts = results.record(&info.peer, &id).map(Record::attempts);
+            capture(folder, info, attempts.unwrap_or_default(), case.as_slice())?;
+        }
         if client {
             let seed = run.seed;
             say("again", "a client asks for its cases itself; serve it this one with");
@@ -55,16 +60,35 @@ pub(crate) async fn run(args: ReplayArgs) -> Result<Exit, Error> {
              log"
         )));
     };
-    let after = again(&args, &run, info, Arc::new(case.clone())).await?;
-    output::spans(&conversation::render(Some(&case), &after, judge));
-    let differences = conversation::differences(before, &after);
+    let Replayed { attempts, live } = again(&args, &run, info, Arc::new(case.clone())).await?;
+    let Some(after) = attempts.last() else { return Err(Error::failed("replay", "nothing ran")) };
+    output::spans(&live.conclude(Some(&case), after, judge));
+    if let Some(folder) = &args.pcapng {
+        capture(folder, info, &attempts, std::slice::from_ref(&case))?;
+    }
+    let differences = conversation::differences(before, after);
     if differences.is_empty() {
         say("stored", "the same as stored");
     }
     for (n, line) in differences.iter().enumerate() {
         say(if n == 0 { "stored" } else { "" }, line);
     }
-    Ok(concluded(&after, judge))
+    Ok(concluded(after, judge))
+}
+
+/// Writes captures of attempts at one case with one peer.
+fn capture(
+    folder: &Path,
+    info: &PeerInfo,
+    attempts: &[Attempt],
+    cases: &[Case],
+) -> Result<(), Error> {
+    let mut results = Results::default();
+    results.push(Line::Peer(info.clone()));
+    for attempt in attempts {
+        results.push(Line::Attempt(Box::new(attempt.clone())));
+    }
+    captures::write(folder, &results, cases)
 }
 
 /// A line with its lead, as a summary has them.
@@ -126,13 +150,21 @@ fn listed<'a>(names: impl ExactSizeIterator<Item = &'a str>) -> String {
     if text.is_empty() { "none".to_owned() } else { text }
 }
 
+/// What came of running a case again.
+struct Replayed {
+    /// In order; the last one counts.
+    attempts: Vec<Attempt>,
+    /// The conversation of the last one, as far as it is printed.
+    live: Live,
+}
+
 /// Runs the case once more, as it was run and as the command line wants it.
 async fn again(
     args: &ReplayArgs,
     run: &wsproof_report::contract::RunInfo,
     info: &PeerInfo,
     case: Arc<Case>,
-) -> Result<Attempt, Error> {
+) -> Result<Replayed, Error> {
     let given = given(&run.command);
     let stop = CancellationToken::new();
     let mut server = None;
@@ -182,41 +214,88 @@ async fn again(
     let wait = case.scripted_wait().as_secs_f64();
     let wait = if wait > 0.0 { format!(", which waits {wait} s") } else { String::new() };
     output::notice(&format!("running {}{wait}", case.id));
-    let attempt = carry_out(&peer, case, limits, run.seed).await;
+    let ran = carry_out(&peer, case, limits, run.seed).await;
     stop.cancel();
     if let Some(server) = server {
         server.stop().await;
     }
-    let attempt = attempt?;
-    Ok(session::to_stored(&info.peer, attempt))
+    let (attempts, live) = ran?;
+    let attempts =
+        attempts.into_iter().map(|attempt| session::to_stored(&info.peer, attempt)).collect();
+    Ok(Replayed { attempts, live })
 }
 
+/// Carries out a case, and prints what goes over the wire while it does.
 async fn carry_out(
     peer: &Peer,
     case: Arc<Case>,
     limits: Limits,
     seed: u64,
-) -> Result<wsproof_runner::Attempt, Error> {
-    let options = Options { jobs: 1, overlap_measured: false, limits, seed };
+) -> Result<(Vec<wsproof_runner::Attempt>, Live), Error> {
+    let options = Options { jobs: 1, overlap_measured: false, limits, seed, watched: true };
     let (sender, mut events) = mpsc::unbounded_channel();
     let cancel = CancellationToken::new();
     let id = case.id.clone();
     let cases = [case];
     let running = run_peer(peer, &cases, &options, &sender, &cancel);
-    tokio::select! {
-        _ = running => {}
-        () = end_signal() => return Err(Error::interrupted("interrupted before the case was over")),
-    }
-    let mut found = None;
-    let mut notes = Vec::new();
-    while let Ok(event) = events.try_recv() {
-        match event {
-            Event::Attempt(attempt) => found = Some(*attempt),
-            Event::Note(text) => notes.push(text),
-            Event::Started { .. } | Event::Settled(_) => {}
+    let interrupted = end_signal();
+    tokio::pin!(running, interrupted);
+    let mut watching = Watching::default();
+    loop {
+        tokio::select! {
+            biased;
+            Some(event) = events.recv() => watching.take(event),
+            _ = &mut running => break,
+            () = &mut interrupted => {
+                return Err(Error::interrupted("interrupted before the case was over"));
+            }
         }
     }
-    found.ok_or_else(|| Error::failed(format!("run case {id}"), notes.join("; ")))
+    while let Ok(event) = events.try_recv() {
+        watching.take(event);
+    }
+    if watching.attempts.is_empty() {
+        return Err(Error::failed(format!("run case {id}"), watching.notes.join("; ")));
+    }
+    Ok((watching.attempts, watching.live))
+}
+
+/// Prints a case while it runs, and keeps what came of it.
+#[derive(Default)]
+struct Watching {
+    started: usize,
+    live: Live,
+    attempts: Vec<wsproof_runner::Attempt>,
+    notes: Vec<String>,
+}
+
+impl Watching {
+    fn take(&mut self, event: Event) {
+        let rows = match event {
+            Event::Started { case } => {
+                self.started += 1;
+                if self.started > 1 {
+                    output::notice(&format!("running {} once more", case.id));
+                }
+                let (live, rows) = Live::begin();
+                self.live = live;
+                rows
+            }
+            Event::Logged(logged) => self.live.take(&logged),
+            Event::Attempt(attempt) => {
+                self.attempts.push(*attempt);
+                return;
+            }
+            Event::Note(text) => {
+                self.notes.push(text);
+                return;
+            }
+            Event::Settled(_) => return,
+        };
+        if !rows.is_empty() {
+            output::spans(&rows);
+        }
+    }
 }
 
 /// The options of a `wsproof test` that was; nothing if it was another command, or if this version

@@ -11,7 +11,7 @@ use wsproof_report::{
     gate::Scope,
     json, junit, markdown,
     merge::{self, Part},
-    pcapng, tap,
+    tap,
 };
 
 use crate::{
@@ -19,6 +19,7 @@ use crate::{
         CheckArgs, DiffArgs, FilesArgs, FolderArgs, GateArgs, Judge, MergeArgs, RenderArgs,
         ReportCommand,
     },
+    captures,
     exit::{Error, Exit},
     gate::{Ended, Render, Setup},
     listen::for_clients,
@@ -39,7 +40,9 @@ pub(crate) fn run(command: &ReportCommand) -> Result<Exit, Error> {
         ReportCommand::Markdown(args) => text(args, "report.md", markdown::render),
         ReportCommand::Merge(args) => merge(args),
         ReportCommand::Pcapng(args) => {
-            folder(args, |stored| pcapng::files(&stored.results, &stored.cases).collect())
+            let stored = Stored::new(joined(&args.files)?, None);
+            captures::write(&args.out, &stored.results, &stored.cases)?;
+            Ok(Exit::AsExpected)
         }
         ReportCommand::Tap(args) => text(args, "report.tap", tap::render),
     }

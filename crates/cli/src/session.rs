@@ -1,9 +1,11 @@
 //! One run from start to end: peers one after the other, every event into `results.jsonl` as it
 //! comes, then the report. Both command lines end here.
 
+mod folder;
+
 use std::{
     collections::{HashMap, HashSet},
-    fs::File,
+    fs,
     io::{BufWriter, Write},
     path::PathBuf,
     sync::Arc,
@@ -14,21 +16,24 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use wsproof_engine::{Case, CaseId, Limits};
 use wsproof_report::{
-    JudgeKind, Line, Record, Results, classic,
+    JudgeKind, Line, Results, classic,
     contract::{
         self, Confirmation, End, Excluded, Machine, Note, PartInfo, PeerInfo, RunInfo, Verdict,
     },
-    html, number, pcapng,
+    html, number,
 };
 use wsproof_runner::{Attempt, Event, Options, Peer, Settled, run_peer};
 
 use crate::{
+    captures,
     exit::{Error, Exit},
     gate::{self, Ended},
     output,
     progress::Progress,
+    shelf::Shelf,
     stored,
 };
+use folder::{Folder, Written};
 
 /// How the user is told what happens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -79,8 +84,12 @@ pub(crate) struct Session {
     /// The same for the classic files.
     classic_order: Vec<Case>,
     results: Results,
-    file: BufWriter<File>,
+    file: BufWriter<fs::File>,
     path: PathBuf,
+    /// Octets in the file.
+    written_octets: u64,
+    /// What the results leave in the file.
+    shelf: Shelf,
     names: HashSet<String>,
     /// Peers of which some case was not judged.
     incomplete: Vec<String>,
@@ -89,34 +98,16 @@ pub(crate) struct Session {
     cancel: CancellationToken,
 }
 
-/// What was known of a case when its file was written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Written {
-    attempts: usize,
-    counts: Option<u32>,
-    confirmation: Confirmation,
-    unstable: bool,
-}
-
-impl Written {
-    fn of(record: &Record) -> Self {
-        Self {
-            attempts: record.attempts().len(),
-            counts: record.final_attempt().map(|attempt| attempt.attempt),
-            confirmation: record.confirmation(),
-            unstable: record.is_unstable(),
-        }
-    }
-}
-
 impl Session {
     /// Opens the report's folder and writes the first line of the results.
     pub(crate) fn start(plan: Plan, cancel: CancellationToken) -> Result<Self, Error> {
         let folders = [Some(&plan.out), plan.pcapng.as_ref()];
         folders.into_iter().flatten().try_for_each(|folder| stored::create_folder(folder))?;
         let path = stored::path_in(&plan.out);
-        let file = File::create(&path)
+        let file = fs::File::create(&path)
             .map_err(|error| Error::failed(format!("create {}", path.display()), error))?;
+        let shelf = Shelf::open(&path)
+            .map_err(|error| Error::failed(format!("read {}", path.display()), error))?;
         let run = RunInfo {
             format: contract::FORMAT,
             tool: concat!("wsproof ", env!("CARGO_PKG_VERSION")).to_owned(),
@@ -142,6 +133,8 @@ impl Session {
             results: Results::default(),
             file: BufWriter::new(file),
             path,
+            written_octets: 0,
+            shelf,
             names: HashSet::new(),
             incomplete: Vec::new(),
             written: HashMap::new(),
@@ -163,6 +156,7 @@ impl Session {
             overlap_measured: self.plan.jobs.is_some_and(|jobs| jobs > 1),
             limits: self.plan.limits,
             seed: self.plan.seed,
+            watched: false,
         };
         let (sender, mut events) = mpsc::unbounded_channel();
         let cancel = self.cancel.clone();
@@ -215,10 +209,7 @@ impl Session {
             .map_err(|error| Error::failed(format!("write {}", self.path.display()), error))?;
         self.write_report()?;
         if let Some(folder) = &self.plan.pcapng {
-            // One by one: they are large.
-            for file in pcapng::files(&self.results, &self.cases) {
-                stored::write(folder, &[file])?;
-            }
+            captures::write(folder, &self.results, &self.cases)?;
         }
         let ended = Ended {
             results: &self.results,
@@ -238,18 +229,13 @@ impl Session {
     /// Writes the report, as far as the run has come: what is not there yet, and what has changed
     /// since it was written last. Many agents may ask for it many times.
     pub(crate) fn write_report(&mut self) -> Result<(), Error> {
-        let Self { plan, cases, classic_order, results, written, .. } = self;
+        let Self { plan, cases, classic_order, results, written, shelf, .. } = self;
         // Scripts clean up between two clients.
         stored::create_folder(&plan.out)?;
-        let mut wanted = |name: &str, record: &Record| {
-            let state = Written::of(record);
-            let before = written.insert(name.to_owned(), state);
-            before != Some(state) || !plan.out.join(name).exists()
-        };
-        let take = |file| stored::write_file(&plan.out, &file);
+        let mut folder = Folder { out: &plan.out, written, shelf };
         let titles = wsproof_cases::section_title;
-        html::each(results, cases, plan.judge, titles, &mut wanted, take)?;
-        classic::each(results, classic_order, &mut wanted, take)
+        html::each(results, cases, plan.judge, titles, &mut folder)?;
+        classic::each(results, classic_order, &mut folder)
     }
 
     fn cases_for(&self, agent: Option<&str>) -> Vec<Arc<Case>> {
@@ -274,6 +260,8 @@ impl Session {
     ) -> Result<(), Error> {
         match event {
             Event::Started { case } => listener.started(&case),
+            // Only a replay watches.
+            Event::Logged(_) => {}
             Event::Note(text) => {
                 listener.say(&text);
                 self.write(Line::Note(Note { peer: listener.name.clone(), text }))?;
@@ -353,7 +341,7 @@ impl Session {
         unique
     }
 
-    fn write(&mut self, line: Line) -> Result<(), Error> {
+    fn write(&mut self, mut line: Line) -> Result<(), Error> {
         let mut text = line.to_json();
         text.push('\n');
         // What is judged is on disk before anything else happens: an interrupt loses nothing.
@@ -361,6 +349,11 @@ impl Session {
             .write_all(text.as_bytes())
             .and_then(|()| self.file.flush())
             .map_err(|error| Error::failed(format!("write {}", self.path.display()), error))?;
+        // A capture wants all transcripts at once.
+        if let (Line::Attempt(attempt), None) = (&mut line, &self.plan.pcapng) {
+            self.shelf.put(attempt, (self.written_octets, text.len()));
+        }
+        self.written_octets += text.len() as u64;
         self.results.push(line);
         Ok(())
     }

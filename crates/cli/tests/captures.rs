@@ -10,6 +10,8 @@ mod support;
 use std::{fs, path::Path, process::Command};
 
 use serde_json::Value;
+#[cfg(unix)]
+use support::hosting::Server;
 use support::{echo, lines, packages, serve, test, wsproof};
 use tempfile::TempDir;
 
@@ -60,6 +62,18 @@ fn file_of(case: &str) -> String {
     format!("peer_case_{}.pcapng", case.replace('.', "_"))
 }
 
+/// Holds the capture of an attempt against its transcript.
+fn check(file: &Path, attempt: &Value) {
+    let case = &attempt["case"];
+    for (from, what) in [(TESTER, "frame-sent"), (PEER, "frame-received")] {
+        assert_eq!(dissected(file, from), logged(attempt, what), "{case}, {what}");
+    }
+    let malformed = tshark(file, "_ws.malformed", &["frame.number"]);
+    assert_eq!(malformed, Vec::<Vec<String>>::new(), "{case}");
+    let codes = tshark(file, "http.response", &["http.response.code"]);
+    assert_eq!(codes, [["101"]], "{case}");
+}
+
 #[test]
 #[cfg_attr(not(target_os = "linux"), ignore = "CI has tshark on Linux alone")]
 fn wireshark_sees_what_was_logged() {
@@ -71,17 +85,12 @@ fn wireshark_sees_what_was_logged() {
     let cases = "1.1.1,1.1.6,1.1.8,2.5,2.6,2.10,5.3,6.2.1,7.1.3,9.1.1,12.1.1,HS.1.1";
     let (exit, text) = test(dir, &server.url(), cases, &["--pcapng", "captures"]);
     assert_eq!(exit, 0, "{text}");
+    // Where the log was off, octets are missing, which is said.
+    assert!(text.contains("captures  captures, 12 files; 2 lack "), "{text}");
     let attempts = lines(dir, "attempt");
     for attempt in attempts.iter().filter(|attempt| attempt["attempt"] == 1) {
         let case = attempt["case"].as_str().unwrap();
-        let file = dir.join("captures").join(file_of(case));
-        for (from, what) in [(TESTER, "frame-sent"), (PEER, "frame-received")] {
-            assert_eq!(dissected(&file, from), logged(attempt, what), "{case}, {what}");
-        }
-        let malformed = tshark(&file, "_ws.malformed", &["frame.number"]);
-        assert_eq!(malformed, Vec::<Vec<String>>::new(), "{case}");
-        let codes = tshark(&file, "http.response", &["http.response.code"]);
-        assert_eq!(codes, [["101"]], "{case}");
+        check(&dir.join("captures").join(file_of(case)), attempt);
     }
     // What the transcript cuts at 64 octets is whole again.
     let file = dir.join("captures").join(file_of("1.1.6"));
@@ -105,5 +114,57 @@ fn wireshark_sees_what_was_logged() {
         let name = entry.unwrap().file_name();
         let read = |folder: &str| fs::read(dir.join(folder).join(&name)).unwrap();
         assert!(read("captures") == read("again"), "{name:?}");
+    }
+}
+
+#[test]
+fn a_capture_of_a_replay_has_what_measured_cases_do_not_log() {
+    if !packages::can_be_run("tshark") {
+        return packages::skip("tshark cannot be run");
+    }
+    let dir = TempDir::new().unwrap();
+    let (dir, server) = (dir.path(), serve(|stream, _| echo(stream)));
+    let (exit, text) = test(dir, &server.url(), "9.1.1,9.7.1", &[]);
+    assert_eq!(exit, 0, "{text}");
+    let replay = |case: &str, says: &str| {
+        let output = wsproof(dir, &["replay", "out", case, "--pcapng", "again"]);
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(output.status.success() && text.contains(says), "{text}");
+        dir.join("again").join(file_of(case))
+    };
+    let file = replay("9.1.1", "captures  again, 1 file\n");
+    let text = (1, 127, true);
+    assert_eq!(dissected(&file, TESTER), [text, (8, 2, true)]);
+    assert_eq!(tshark(&file, "tcp.analysis.lost_segment", &["frame.number"]).len(), 0);
+    // The log is not without end; what it does not have is missing at the end of the capture.
+    let file = replay("9.7.1", "captures  again, 1 file; it lacks ");
+    let gaps = tshark(&file, "tcp.flags.fin == 1", &["frame.comment"]);
+    assert!(gaps[0][0].contains(" octets of the tester before this were not logged"), "{gaps:?}");
+    assert_eq!(tshark(&file, "_ws.malformed", &["frame.number"]).len(), 0);
+    assert!(dissected(&file, PEER).len() > 300);
+}
+
+#[cfg(unix)]
+#[test]
+fn clients_are_captured_too() {
+    if !packages::can_be_run("tshark") {
+        return packages::skip("tshark cannot be run");
+    }
+    let server = Server::start(&["--cases", "1.1.1,2.6,5.3", "--pcapng", "captures"]);
+    assert_eq!(server.walk("peer", None), 3);
+    server.signal("-TERM");
+    let (exit, text, dir) = server.end();
+    assert_eq!(exit, Some(0), "{text}");
+    assert!(text.contains("captures  captures, 3 files\n"), "{text}");
+    let attempts = lines(dir.path(), "attempt");
+    assert_eq!(attempts.len(), 3);
+    for attempt in &attempts {
+        let case = attempt["case"].as_str().unwrap();
+        let file = dir.path().join("captures").join(file_of(case));
+        check(&file, attempt);
+        // The peer dials, and masks.
+        let asked = tshark(&file, "http.request", &["ip.src"]);
+        assert_eq!(asked, [[PEER]], "{case}");
+        assert!(dissected(&file, PEER).iter().all(|(.., masked)| *masked), "{case}");
     }
 }

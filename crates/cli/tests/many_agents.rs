@@ -6,10 +6,13 @@
 
 mod support;
 
-use std::{sync::Arc, time::Instant};
+use std::{path::Path, sync::Arc, time::Instant};
 
 use serde_json::Value;
-use support::hosting::{Server, ask, run_cases};
+use support::{
+    hosting::{Server, ask, run_cases},
+    wsproof,
+};
 use tokio::{sync::Barrier, task::JoinSet};
 
 /// Verdicts by case.
@@ -64,7 +67,20 @@ fn check(agents: usize, cases: &str, memory: u64) {
     assert!(wrong.is_empty(), "at least {} differ:\n{}", wrong.len(), wrong.join("\n"));
     assert!(peak.is_none_or(|peak| peak < memory), "{peak:?} MiB");
     server.signal("-TERM");
-    assert_eq!(server.end().0, Some(0));
+    let (exit, _, dir) = server.end();
+    assert_eq!(exit, Some(0));
+    // Transcripts that stayed on disk are on the pages all the same.
+    let out = dir.path().join("out");
+    let again = wsproof(dir.path(), &["report", "html", "out", "--out", "again"]);
+    assert!(again.status.success());
+    let rendered = std::fs::read_dir(dir.path().join("again")).unwrap();
+    let mut pages = 0;
+    for name in rendered.map(|entry| entry.unwrap().file_name()) {
+        let read = |folder: &Path| std::fs::read(folder.join(&name)).unwrap();
+        assert!(read(&out) == read(&dir.path().join("again")), "{}", name.display());
+        pages += 1;
+    }
+    assert!(pages > agents * count, "{pages}");
 }
 
 #[test]

@@ -4,10 +4,25 @@
 
 mod support;
 
-use std::{fs, path::Path};
+use std::{
+    fs,
+    io::{BufRead, BufReader},
+    path::Path,
+    process::{Command, Stdio},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use support::{BINARY, echo, serve, with_defect, wsproof};
 use tempfile::TempDir;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    time::timeout,
+};
+use wsproof_proto::handshake::accept_for;
 use wsproof_testee::Defect;
 
 /// Runs a command; checks its exit code, the parts of what it says, and that a terminal of 80
@@ -43,7 +58,8 @@ fn a_case_is_run_again_as_it_was() {
             "running 2.5",
             "asked     field X-Test",
             "           X-Test: secret\n",
-            "PING final, masked, 126 octets\n           89 FE 00 7E|",
+            "PING final, masked, 126 octets, sha256 ",
+            "           89 FE 00 7E|",
             "✗ a control frame with more than 125 octets",
             "8A [7E] 00 7E|FE FE",
             "RFC       FAILED: the peer sent a control frame",
@@ -99,4 +115,53 @@ fn a_server_that_the_run_started_is_started_if_the_command_line_says_so() {
     // The built-in server is no program of anybody's.
     check(dir, &["test", "--cases", "1.1.1", "--out", "own"], 0, &[]);
     check(dir, &["replay", "own", "1.1.1"], 0, &same);
+}
+
+/// The peer answers only when a line that says what it was asked has been read: a replay that
+/// prints in the end would wait for ever, so the peer gives up at last.
+#[test]
+fn lines_are_printed_when_they_happen() {
+    const AT_LAST: Duration = Duration::from_mins(1);
+    let dir = TempDir::new().unwrap();
+    let dir = dir.path();
+    let good = serve(|stream, _| echo(stream));
+    check(dir, &["test", &good.url(), "--cases", "1.1.2", "--out", "out"], 0, &[]);
+    let (release, released) = tokio::sync::watch::channel(false);
+    let gave_up = Arc::new(AtomicBool::new(false));
+    let seen = gave_up.clone();
+    let held = serve(move |stream, _| {
+        let gave_up = gave_up.clone();
+        let mut released = released.clone();
+        async move {
+            // Hears the request, is silent, and goes on when it is told to.
+            let mut stream = stream;
+            let mut request = [0; 4096];
+            let n = stream.read(&mut request).await.unwrap();
+            let text = String::from_utf8_lossy(&request[..n]).into_owned();
+            let key = text.lines().find_map(|line| line.strip_prefix("Sec-WebSocket-Key: "));
+            let accept = accept_for(key.unwrap().as_bytes());
+            let answer = format!(
+                "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: \
+                 Upgrade\r\nSec-WebSocket-Accept: {accept}\r\n\r\n"
+            );
+            stream.write_all(answer.as_bytes()).await.unwrap();
+            let told = timeout(AT_LAST, released.wait_for(|released| *released)).await;
+            gave_up.fetch_or(told.is_err(), Ordering::Relaxed);
+        }
+    });
+    let mut replay = Command::new(BINARY)
+        .args(["replay", "out", "1.1.2", &held.url(), "--no-deadline"])
+        .current_dir(dir)
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(replay.stdout.take().unwrap()).lines().map(Result::unwrap);
+    let sent = lines.find(|line| line.contains("TEXT final, masked, 125 octets"));
+    assert!(sent.is_some());
+    release.send(true).unwrap();
+    let rest: Vec<_> = lines.collect();
+    assert!(rest.iter().any(|line| line == "what decides"), "{rest:#?}");
+    assert!(rest.iter().any(|line| line.contains("✗ the peer ")), "{rest:#?}");
+    assert_eq!(replay.wait().unwrap().code(), Some(1));
+    assert!(!seen.load(Ordering::Relaxed), "nothing was printed in time");
 }

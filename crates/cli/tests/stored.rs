@@ -6,8 +6,10 @@ mod support;
 
 use std::{fs, path::Path};
 
+use serde_json::Value;
 use support::{echo, serve, with_defect, wsproof, wsproof_with};
 use tempfile::TempDir;
+use wsproof_engine::{Generator, PayloadHash};
 use wsproof_testee::Defect;
 
 /// Deviates in 2.5 and nowhere else in 1.1 and 2.
@@ -127,4 +129,73 @@ fn two_runs_are_compared() {
     assert!(text.contains("worse   2.5  passed -> failed: the peer sent"), "{text}");
     check(dir, "report diff bad good", 0, "better  2.5  failed -> passed");
     check(dir, "report diff good good", 0, "good/1: 2 cases unchanged");
+}
+
+#[test]
+fn large_payloads_are_stored_by_hash_and_generator() {
+    let dir = TempDir::new().unwrap();
+    let (dir, server) = (dir.path(), serve(|stream, _| echo(stream)));
+    let test = format!("test {} --cases 1.1.1,1.1.7,2.6,7.3.5 --agent x --out a", server.url());
+    check(dir, &test, 0, "");
+    let results = fs::read_to_string(dir.join("a/results.jsonl")).unwrap();
+    let lines: Vec<Value> =
+        results.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    // Frames that the log cuts: case, length, what repeats after what, whether it is an echo.
+    let mut found = Vec::new();
+    for attempt in lines.iter().filter(|line| line["type"] == "attempt") {
+        for entry in attempt["outcome"]["transcript"]["entries"].as_array().unwrap() {
+            let length = entry["header"]["length"].as_u64().unwrap_or_default();
+            let Some(whole) = entry.get("whole") else {
+                assert!(length <= 64, "{entry}");
+                continue;
+            };
+            let generator = whole.get("generator");
+            if let Some(generator) = generator {
+                let generator: Generator = serde_json::from_value(generator.clone()).unwrap();
+                let made = generator.octets(usize::try_from(length).unwrap());
+                assert_eq!(whole["sha256"], PayloadHash::of(&made).to_string());
+            }
+            let made = generator.map_or("", |made| made["repeat"].as_str().unwrap());
+            let begin = generator.and_then(|made| made["begin"].as_str()).unwrap_or_default();
+            let case = attempt["case"].as_str().unwrap();
+            let echo = whole.get("echo").is_some();
+            found.push(format!("{case} {length} {begin}+{made} at {} {echo}", entry["offset"]));
+        }
+    }
+    found.sort();
+    let expected = [
+        "1.1.7 65536 + at 0 true",
+        "1.1.7 65536 +2a at 0 false",
+        "2.6 125 + at 0 true",
+        "2.6 125 +fe at 0 false",
+        "7.3.5 125 03e8+2a at 0 false",
+    ];
+    assert_eq!(found, expected);
+    for (page, says) in [
+        ("x_case_1_1_7.html", "&#34;*&#34; repeated to 65536 octets"),
+        ("x_case_1_1_7.html", "65536 octets, sha256 a1cbdb30…, the same that were sent"),
+    ] {
+        let page = fs::read_to_string(dir.join("a").join(page)).unwrap();
+        assert!(page.contains(says), "{says}");
+    }
+    // An older file, which has nothing of it, is read and shown as it was.
+    let mut older = String::new();
+    for mut line in lines {
+        if let Some(entries) = line.pointer_mut("/outcome/transcript/entries") {
+            for entry in entries.as_array_mut().unwrap() {
+                let entry = entry.as_object_mut().unwrap();
+                entry.remove("whole");
+                if entry["what"] == "frame-sent" {
+                    entry.remove("offset");
+                }
+            }
+        }
+        older += &line.to_string();
+        older.push('\n');
+    }
+    fs::write(dir.join("older.jsonl"), older).unwrap();
+    check(dir, "report html older.jsonl --out older", 0, "older");
+    let page = fs::read_to_string(dir.join("older/x_case_1_1_7.html")).unwrap();
+    assert!(page.contains("65536 octets, a unit of 1 repeated"));
+    check(dir, "replay older.jsonl 1.1.7 --stored", 0, "a unit of 1 repeated");
 }

@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
+use sha2::Sha256;
 use wsproof_proto::{Deviation, FrameReader, Role, deflate::Agreement, handshake::HeadReader};
 
 use crate::{
     ClosingState, Event, Kind, Opening, Payload, Settings, Stats, TcpEnd, Timer, Traffic,
-    Transcript, What,
+    Transcript, What, Whole,
     compressed::Compressor,
     deflate::{COMPRESSED, Incoming},
     event::Arriving,
@@ -72,7 +73,11 @@ pub(crate) struct Connection {
     pub(crate) control: Vec<u8>,
     /// Head of the data frame that is arriving, for the log.
     pub(crate) frame_head: Vec<u8>,
+    /// Hashes the payload of the frame that is arriving, if the log keeps only its head.
+    pub(crate) frame_hash: Option<Sha256>,
     pub(crate) frame_offset: u64,
+    /// Octets given out to be written.
+    octets_sent: u64,
     timers: Vec<Pending>,
     log_on: bool,
 }
@@ -105,6 +110,8 @@ pub(crate) struct Shared {
     pub(crate) limits: crate::Limits,
     pub(crate) timers: Option<crate::Timers>,
     pub(crate) settings: Settings,
+    /// No case turns the log of octets and frames off.
+    pub(crate) keeps_log_on: bool,
 }
 
 impl Shared {
@@ -153,7 +160,9 @@ impl Connection {
             compressor: None,
             control: Vec::new(),
             frame_head: Vec::new(),
+            frame_hash: None,
             frame_offset: 0,
+            octets_sent: 0,
             timers: Vec::new(),
             log_on: true,
         }
@@ -192,6 +201,9 @@ impl Connection {
     }
 
     pub(crate) fn switch_log(&mut self, shared: &mut Shared, now: Duration, on: bool, noted: bool) {
+        if shared.keeps_log_on {
+            return;
+        }
         if noted && self.log_on != on {
             self.log(shared, now, What::WireLog { on });
         }
@@ -355,25 +367,40 @@ impl Connection {
         now: Duration,
         buf: &mut Vec<u8>,
     ) -> Option<bool> {
-        let (log_on, index) = (self.log_on, self.index);
-        let own_write = self.out.fill(buf, |sent| log_sent(shared, now, index, log_on, &sent))?;
-        shared.octets_sent += buf.len() as u64;
-        *shared.stats.write_sizes.entry(buf.len()).or_default() += 1;
+        let log = self.log_on.then_some((now, self.index));
+        let before = buf.len();
+        // Frames come after the tester's half of the opening handshake.
+        let offset = self.octets_sent.saturating_sub(self.own_head().len() as u64);
+        let own_write = self.out.fill(buf, |sent| log_sent(shared, log, offset, &sent))?;
+        let written = &buf[before..];
+        self.octets_sent += written.len() as u64;
+        shared.octets_sent += written.len() as u64;
+        *shared.stats.write_sizes.entry(written.len()).or_default() += 1;
         self.log_traffic(shared, now, || What::Wrote {
-            len: buf.len(),
-            head: transcript::head(buf),
+            len: written.len(),
+            head: transcript::head(written),
             own_write,
         });
         Some(own_write)
     }
+
+    /// The tester's half of the opening handshake.
+    pub(crate) fn own_head(&self) -> &[u8] {
+        match self.role {
+            Role::Client => &self.opening.request,
+            Role::Server => &self.opening.response,
+        }
+    }
 }
 
-fn log_sent(shared: &mut Shared, now: Duration, index: usize, log_on: bool, sent: &Sent) {
+/// Counts a frame that begins `sent.at` octets after `offset` in the stream, and logs it with the
+/// time and the connection in `log`.
+fn log_sent(shared: &mut Shared, log: Option<(Duration, usize)>, offset: u64, sent: &Sent) {
     *shared.stats.frames_sent.entry(sent.header.opcode.bits()).or_default() += 1;
     if !sent.header.opcode.is_control() {
         shared.traffic.outgoing.add_frame(&sent.header);
     }
-    if log_on {
+    if let Some((now, index)) = log {
         let repeated = match &sent.payload {
             Payload::Repeat { unit, .. } => Some(*unit),
             Payload::Octets(_) | Payload::Window { .. } => None,
@@ -381,6 +408,8 @@ fn log_sent(shared: &mut Shared, now: Duration, index: usize, log_on: bool, sent
         shared.transcript.push_traffic(now, index, || What::FrameSent {
             header: sent.header,
             head: sent.payload.head(transcript::HEAD),
+            whole: Whole::sent(&sent.payload).map(Box::new),
+            offset: Some(offset + sent.at as u64),
             chop: sent.chop,
             own_write: sent.own_write,
             repeated,

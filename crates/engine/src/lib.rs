@@ -28,6 +28,7 @@ mod series;
 mod settings;
 mod step;
 mod transcript;
+mod whole;
 mod words;
 
 pub use builder::{
@@ -45,8 +46,9 @@ pub use opening::{Opening, Target};
 pub use outcome::{ClosingState, Outcome, Stats, TcpEnd, Traffic, Volume};
 pub use payload::{Payload, fill, octets, repeat, spaced_hex};
 pub use request::{Declined, Refusal, Request, VERSIONS};
-pub use run::{ConnectionId, Input, Limits, Run, RunConfig, Transmit};
+pub use run::{ConnectionId, Input, Limits, Logged, Run, RunConfig, Transmit};
 pub use series::{Corpus, Series};
 pub use settings::Settings;
 pub use step::{FrameSpec, MessageSpec, Step};
 pub use transcript::{Entry, Timer, Transcript, What};
+pub use whole::{Generator, PayloadHash, Whole};

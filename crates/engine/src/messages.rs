@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use wsproof_proto::{CloseCode, Deviation, FrameHeader, FrameItem, Opcode, Role, Violation};
+use sha2::{Digest, Sha256};
+use wsproof_proto::{CloseCode, Deviation, FrameHeader, FrameItem, Opcode, Violation};
 
 use crate::{
-    Accept, ConnectionId, Event, Kind, Observed, Payload, Run, Series, What,
+    Accept, ConnectionId, Event, Kind, Observed, Payload, PayloadHash, Run, Series, What, Whole,
     connection::{Connection, Shared, TcpOrder},
     deflate::{COMPRESSED, Fault},
     event::Arrived,
@@ -24,6 +25,10 @@ impl Run {
                 }
                 connection.frame_offset = offset;
                 connection.frame_head.clear();
+                let hashed = header.length > transcript::HEAD as u64
+                    && connection.log_is_on()
+                    && shared.transcript.has_room();
+                connection.frame_hash = hashed.then(Sha256::new);
                 connection.control.clear();
                 if !header.opcode.is_control() && header.opcode != Opcode::Continuation {
                     let kind =
@@ -59,6 +64,9 @@ impl Run {
             FrameItem::Payload { data, .. } => {
                 let room = transcript::HEAD - connection.frame_head.len();
                 connection.frame_head.extend_from_slice(&data[..data.len().min(room)]);
+                if let Some(hash) = &mut connection.frame_hash {
+                    hash.update(data);
+                }
                 if connection.reader_in_control() {
                     let room = 127_usize.saturating_sub(connection.control.len());
                     connection.control.extend_from_slice(&data[..data.len().min(room)]);
@@ -86,9 +94,15 @@ impl Run {
         if connection.is_open() && !header.opcode.is_control() {
             shared.traffic.incoming.add_frame(header);
         }
+        let whole = connection.frame_hash.take().map(|hash| {
+            let sha256 = PayloadHash::finish(hash);
+            let echo = shared.transcript.was_sent(sha256);
+            Box::new(Whole { sha256, generator: None, echo })
+        });
         connection.log_traffic(shared, now, || What::FrameReceived {
             header: *header,
             head: connection.frame_head.clone(),
+            whole,
             offset: connection.frame_offset,
         });
         if let Some(incoming) = connection.incoming.as_mut().filter(|_| !header.opcode.is_control())
@@ -211,10 +225,7 @@ impl Run {
     /// Notes how much went both ways until now, for the loop is through.
     fn take_traffic(&mut self, id: ConnectionId) {
         let connection = &self.connections[id];
-        let head = match connection.role {
-            Role::Client => &connection.opening.request,
-            Role::Server => &connection.opening.response,
-        };
+        let head = connection.own_head();
         let mut traffic = self.shared.traffic;
         traffic.incoming.wire_octets = self.shared.octets_received;
         traffic.outgoing.wire_octets = self.shared.octets_sent.saturating_sub(head.len() as u64);

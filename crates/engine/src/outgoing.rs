@@ -34,6 +34,8 @@ pub(crate) struct Sent {
     pub(crate) payload: Payload,
     pub(crate) chop: Option<usize>,
     pub(crate) own_write: bool,
+    /// Where in this write it begins.
+    pub(crate) at: usize,
 }
 
 #[derive(Debug)]
@@ -160,6 +162,7 @@ impl Outgoing {
     /// it. Returns whether the write must stay alone, or nothing if the queue is empty.
     pub(crate) fn fill(&mut self, buf: &mut Vec<u8>, mut log: impl FnMut(Sent)) -> Option<bool> {
         let mut any = false;
+        let write = buf.len();
         while buf.len() < BURST {
             self.expand();
             let Some(Item::Octets { head, payload, key, from, at, chop, own_write, frame }) =
@@ -178,6 +181,7 @@ impl Outgoing {
                     payload: payload.clone(),
                     chop: chop.map(NonZeroUsize::get),
                     own_write: *own_write,
+                    at: buf.len() - write,
                 });
             }
             let room = BURST - buf.len();

@@ -114,6 +114,11 @@ impl Payload {
         }
     }
 
+    /// Hands out all octets in slices, until `each` says stop.
+    pub(crate) fn each_piece(&self, each: impl FnMut(&[u8]) -> bool) {
+        self.pieces(0, small(self.len()), each);
+    }
+
     /// Hands out the octets from `at` in slices until `n` are through or `each` says stop.
     fn pieces(&self, at: u64, n: usize, mut each: impl FnMut(&[u8]) -> bool) {
         let left = self.len().saturating_sub(at);

@@ -9,10 +9,11 @@ use rand_chacha::{
     ChaCha8Rng,
     rand_core::{Rng, SeedableRng},
 };
-use wsproof_proto::{Role, Violation, handshake::key_from};
+use wsproof_proto::{Deviation, Role, Violation, handshake::key_from};
 
 use crate::{
-    Accept, Case, Observed, Outcome, Settings, Target, TcpEnd, Timer, Timers, Traffic, What,
+    Accept, Case, Entry, Observed, Opening, Outcome, Settings, Target, TcpEnd, Timer, Timers,
+    Traffic, What,
     connection::{Connection, Shared, State, TcpOrder},
     deflate::Incoming,
     opening::MAX_BODY,
@@ -80,6 +81,17 @@ impl Limits {
     }
 }
 
+/// What came to the wire log of a run that goes on, with what is needed to read it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Logged {
+    /// The new entries.
+    pub entries: Vec<Entry>,
+    /// The opening handshakes, as far as they have come.
+    pub openings: Arc<[Opening]>,
+    /// All that was illegal in the peer's frames until now.
+    pub deviations: Vec<Deviation>,
+}
+
 /// Everything about a run that is not the case.
 #[derive(Debug, Clone)]
 pub struct RunConfig {
@@ -118,6 +130,8 @@ pub struct Run {
     pub(crate) traffic: Option<Traffic>,
     /// Makes the messages of the case's echo loop, if it has one.
     pub(crate) cutter: Option<Cutter>,
+    /// The opening handshakes as they were told last.
+    openings_told: Arc<[Opening]>,
 }
 
 impl Run {
@@ -149,6 +163,7 @@ impl Run {
             dialled: 0,
             traffic: None,
             cutter,
+            openings_told: Arc::default(),
         };
         let mut nonce = [0; 16];
         run.seeds.fill_bytes(&mut nonce);
@@ -279,6 +294,30 @@ impl Run {
         self.connections.iter().all(|connection| connection.out.is_empty())
     }
 
+    /// Logs octets and frames where the case does not, as long as there is room. What is measured
+    /// takes longer then.
+    pub fn keep_log_on(&mut self) {
+        self.shared.keeps_log_on = true;
+    }
+
+    /// What came to the wire log after its first `known` entries, if anything did.
+    pub fn logged_since(&mut self, known: usize) -> Option<Logged> {
+        let entries = self.shared.transcript.entries.get(known..)?;
+        if entries.is_empty() {
+            return None;
+        }
+        let openings = self.connections.iter().map(|connection| &connection.opening);
+        // They are large if the peer wants, and seldom new.
+        if !openings.clone().eq(self.openings_told.iter()) {
+            self.openings_told = openings.cloned().collect();
+        }
+        Some(Logged {
+            entries: entries.to_vec(),
+            openings: self.openings_told.clone(),
+            deviations: self.shared.deviations.clone(),
+        })
+    }
+
     /// The start of the first connection's WebSocket, if it opened.
     pub fn opened_at(&self) -> Option<Duration> {
         self.connections[0].opened_at
@@ -299,6 +338,9 @@ impl Run {
         let further_closings = further.collect();
         let first = &mut self.connections[0];
         let went_on = first.incoming.as_ref().is_some_and(Incoming::went_on);
+        // It may be kept for long, beside many others.
+        let mut transcript = self.shared.transcript;
+        transcript.entries.shrink_to_fit();
         let first_exceeded = first.incoming.as_ref().and_then(|incoming| incoming.exceeded);
         Outcome {
             further_closings,
@@ -323,7 +365,7 @@ impl Run {
             kind_differs: self.shared.kind_differs,
             corruption: self.shared.corruption,
             went_on_after_final_block: went_on,
-            transcript: self.shared.transcript,
+            transcript,
             octets_received: self.shared.octets_received,
         }
     }

@@ -5,6 +5,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use wsproof_proto::{Deviation, FrameHeader};
 
+use crate::{PayloadHash, Whole};
+
 /// Entries about octets and frames beyond this many are counted, not kept.
 const MAX_TRAFFIC: usize = 1500;
 /// All other entries are few by nature; this bounds them against a hostile peer.
@@ -77,6 +79,9 @@ pub enum What {
         #[serde(with = "hex")]
         #[cfg_attr(feature = "schema", schemars(with = "String"))]
         head: Vec<u8>,
+        /// The whole payload, if it is longer.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        whole: Option<Box<Whole>>,
         /// Offset of its first octet in the peer's stream.
         offset: u64,
     },
@@ -88,6 +93,12 @@ pub enum What {
         #[serde(with = "hex")]
         #[cfg_attr(feature = "schema", schemars(with = "String"))]
         head: Vec<u8>,
+        /// The whole payload, if it is longer.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        whole: Option<Box<Whole>>,
+        /// Offset of its first octet in the tester's stream; older results do not have it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        offset: Option<u64>,
         /// Size of the writes into which it is cut.
         chop: Option<usize>,
         /// Whether it is a write of its own.
@@ -175,6 +186,19 @@ impl Transcript {
             self.omitted += 1;
         }
     }
+
+    /// Whether one more entry about octets or a frame would be kept.
+    pub(crate) fn has_room(&self) -> bool {
+        self.entries.len() < MAX_TRAFFIC
+    }
+
+    /// Whether a payload with this hash was sent.
+    pub(crate) fn was_sent(&self, hash: PayloadHash) -> bool {
+        self.entries.iter().any(|entry| match &entry.what {
+            What::FrameSent { whole: Some(whole), .. } => whole.sha256 == hash,
+            _ => false,
+        })
+    }
 }
 
 /// The octets kept of a larger run of octets.
@@ -192,10 +216,11 @@ pub(crate) mod hex {
     use serde::{Deserialize, Deserializer, Serializer, de::Error};
 
     pub(crate) fn serialize<S: Serializer>(
-        octets: &[u8],
+        octets: impl AsRef<[u8]>,
         serializer: S,
     ) -> Result<S::Ok, S::Error> {
         const DIGITS: &[u8; 16] = b"0123456789abcdef";
+        let octets = octets.as_ref();
         let mut text = String::with_capacity(octets.len() * 2);
         for octet in octets {
             text.push(char::from(DIGITS[usize::from(octet >> 4)]));
@@ -204,15 +229,15 @@ pub(crate) mod hex {
         serializer.serialize_str(&text)
     }
 
-    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>, T: TryFrom<Vec<u8>>>(
         deserializer: D,
-    ) -> Result<Vec<u8>, D::Error> {
+    ) -> Result<T, D::Error> {
         let text = String::deserialize(deserializer)?;
         let digits = text.as_bytes();
         if !digits.len().is_multiple_of(2) {
             return Err(D::Error::custom("read hex: an odd number of digits"));
         }
-        digits
+        let octets: Result<Vec<u8>, _> = digits
             .chunks_exact(2)
             .map(|pair| {
                 let high = char::from(pair[0]).to_digit(16);
@@ -224,6 +249,7 @@ pub(crate) mod hex {
                     _ => Err(D::Error::custom("read hex: a character that is no digit")),
                 }
             })
-            .collect()
+            .collect();
+        T::try_from(octets?).map_err(|_| D::Error::custom("read hex: too few or too many digits"))
     }
 }

@@ -16,23 +16,18 @@ use wsproof_engine::{
 };
 use wsproof_proto::Role;
 
-use crate::{File, Record, Results, collected, contract::Attempt, names::Names};
+use crate::{File, Results, Sink, collected, contract::Attempt, names::Names};
 use traffic::TrafficStats;
 
 /// Renders the files. `cases` is the catalogue, in which the positions of classic cases are
 /// counted.
 pub fn files(results: &Results, cases: &[Case]) -> Vec<File> {
-    collected(|take| each(results, cases, |_, _| true, take))
+    collected(|all| each(results, cases, all))
 }
 
 /// Renders the files one by one, and the index last: what it names is there by then. Of the files
-/// of cases only those are made that are `wanted`, by name and record.
-pub fn each<E>(
-    results: &Results,
-    cases: &[Case],
-    mut wanted: impl FnMut(&str, &Record) -> bool,
-    mut take: impl FnMut(File) -> Result<(), E>,
-) -> Result<(), E> {
+/// of cases only those are made that are wanted.
+pub fn each<S: Sink>(results: &Results, cases: &[Case], sink: &mut S) -> Result<(), S::Error> {
     let names = Names::new(results);
     let mut index: BTreeMap<&str, BTreeMap<&str, IndexEntry>> = BTreeMap::new();
     let selected = results.run().map_or(&[][..], |run| &run.cases);
@@ -40,15 +35,17 @@ pub fn each<E>(
         for (id, record) in results.records(&peer.peer) {
             let Some(attempt) = record.final_attempt() else { continue };
             let name = names.file(&peer.peer, id, "json");
-            if wanted(&name, record) {
+            if let Some(whole) = sink.wanted(&name, record)?
+                && let Some(attempt) = whole.final_attempt()
+            {
                 let contents = json::render(&Detail::new(attempt, cases, selected));
-                take(File { name: name.clone(), contents })?;
+                sink.take(File { name: name.clone(), contents })?;
             }
             let entry = IndexEntry::new(attempt, name);
             index.entry(&peer.peer).or_default().insert(id.as_str(), entry);
         }
     }
-    take(File { name: "index.json".to_owned(), contents: json::render(&index) })
+    sink.take(File { name: "index.json".to_owned(), contents: json::render(&index) })
 }
 
 /// A case in `index.json`. The fields are in the order of their names.

@@ -2,35 +2,101 @@
 //!
 //! Lines fit into 80 columns. Reads and writes are shown where no frame says the same.
 
-use wsproof_engine::{Accept, Case, Entry, Outcome, Timer, What};
-use wsproof_proto::{FrameHeader, Role};
+mod rows;
+
+use wsproof_engine::{Accept, Case, Entry, Logged, Timer, What};
+use wsproof_proto::Role;
 
 use crate::{
     JudgeKind, Line, Results, account,
     causes::{self, Cause, Rule},
     contract::Attempt,
-    log::{self, Lane, LogRow, millis},
-    summary::{COLUMNS, Mark, Span, sides, wrap},
-    words::{judge_name, other, visible, visible_octets},
+    log,
+    summary::{Mark, Span, sides},
+    words::{judge_name, other, visible},
 };
+use rows::{Out, Rows, SHIFT, View};
 
-/// Where a row begins, behind its time.
-const LEFT: usize = 11;
-/// How far the peer's lane is to the right.
-const SHIFT: usize = 14;
-/// Columns of a lane.
-const LANE: usize = COLUMNS - LEFT - SHIFT;
-/// Lines of a head or a refusal's body that are shown.
-const MAX_LINES: usize = 40;
+/// Rows of octets and frames that are printed of a case that goes on.
+const ROWS: usize = 250;
 
 /// The whole of it: what happened, what was expected and observed, and both judgements.
 pub fn render(case: Option<&Case>, attempt: &Attempt, judge: JudgeKind) -> Vec<Span> {
-    let mut out = Out(Vec::new());
-    out.add(Mark::Muted, format!("{:>9}  {:SHIFT$}peer\n", "ms", "tester"));
+    let mut out = Out(lanes());
     let found = case.and_then(|case| cause(case, attempt, judge));
-    log_rows(&mut out, attempt, marked(case, attempt, judge, found.as_ref()));
+    let marked = marked(case, attempt, judge, found.as_ref());
+    let mut rows = Rows::default();
+    rows.advance(&mut out, &View::from(&attempt.outcome), marked, true);
+    rows.left_out(&mut out, &attempt.outcome);
+    conclusion(&mut out, case, attempt, judge, found.as_ref());
+    out.0
+}
+
+/// A conversation while it goes on: each row as soon as it is certain.
+#[derive(Debug, Default)]
+pub struct Live {
+    rows: Rows,
+    entries: Vec<Entry>,
+}
+
+impl Live {
+    /// A conversation of which nothing is known yet, and what stands above it.
+    pub fn begin() -> (Self, Vec<Span>) {
+        (Self { rows: Rows::at_most(ROWS), entries: Vec::new() }, lanes())
+    }
+
+    /// The rows that are new. The tester dials.
+    pub fn take(&mut self, logged: &Logged) -> Vec<Span> {
+        let mut out = Out(Vec::new());
+        self.entries.extend_from_slice(&logged.entries);
+        let view = View {
+            role: Role::Client,
+            entries: &self.entries,
+            openings: &logged.openings,
+            deviations: &logged.deviations,
+        };
+        self.rows.advance(&mut out, &view, None, false);
+        out.0
+    }
+
+    /// The rest, when it is over and judged: the entry that decides once more, and all that
+    /// [`render`] says below the rows.
+    pub fn conclude(
+        mut self,
+        case: Option<&Case>,
+        attempt: &Attempt,
+        judge: JudgeKind,
+    ) -> Vec<Span> {
+        let mut out = Out(Vec::new());
+        let view = View::from(&attempt.outcome);
+        self.rows.advance(&mut out, &view, None, true);
+        self.rows.left_out(&mut out, &attempt.outcome);
+        let found = case.and_then(|case| cause(case, attempt, judge));
+        if let Some(marked) = marked(case, attempt, judge, found.as_ref()) {
+            out.add(Mark::Plain, "\n");
+            out.add(Mark::Muted, "what decides\n");
+            Rows::alone(&mut out, &view, marked);
+        }
+        conclusion(&mut out, case, attempt, judge, found.as_ref());
+        out.0
+    }
+}
+
+/// What stands above the lanes.
+fn lanes() -> Vec<Span> {
+    vec![Span { mark: Mark::Muted, text: format!("{:>9}  {:SHIFT$}peer\n", "ms", "tester") }]
+}
+
+/// Cause, what was expected and observed, and both judgements.
+fn conclusion(
+    out: &mut Out,
+    case: Option<&Case>,
+    attempt: &Attempt,
+    judge: JudgeKind,
+    found: Option<&Cause>,
+) {
     out.add(Mark::Plain, "\n");
-    if let Some(found) = &found {
+    if let Some(found) = found {
         let Rule { rfc, section, .. } = found.rule;
         let rule = format!("{} (RFC {rfc}, {section})", visible(&found.sentence));
         out.paragraph(Mark::Fail, "cause     ", &rule);
@@ -61,7 +127,6 @@ pub fn render(case: Option<&Case>, attempt: &Attempt, judge: JudgeKind) -> Vec<S
         let close = half(judgement.close.name(), &judgement.close_reason);
         out.paragraph(mark, &" ".repeat(10), &format!("closing {close}"));
     }
-    out.0
 }
 
 /// A line that stands with the rest, wrapped beside its lead.
@@ -112,249 +177,6 @@ pub fn differences(before: &Attempt, after: &Attempt) -> Vec<String> {
         if was != is {
             lines.push(format!("{what}: was {was}; is {is}"));
         }
-    }
-    lines
-}
-
-struct Out(Vec<Span>);
-
-/// Where a row stands.
-#[derive(Debug, Clone, Copy)]
-enum Place {
-    Both,
-    Peer,
-    Tester,
-}
-
-impl Out {
-    fn add(&mut self, mark: Mark, text: impl Into<String>) {
-        self.0.push(Span { mark, text: text.into() });
-    }
-
-    /// A lead and text that is wrapped beside it.
-    fn paragraph(&mut self, mark: Mark, lead: &str, text: &str) {
-        let indent = " ".repeat(lead.chars().count());
-        for (n, line) in lines(text, COLUMNS - indent.len()).into_iter().enumerate() {
-            self.add(mark, if n == 0 { lead } else { &indent });
-            self.add(Mark::Plain, format!("{line}\n"));
-        }
-    }
-
-    fn block(&mut self, lead: &str, texts: impl Iterator<Item = String>) {
-        for (n, text) in texts.filter(|text| !text.is_empty()).enumerate() {
-            self.paragraph(Mark::Muted, &format!("{:<10}", if n == 0 { lead } else { "" }), &text);
-        }
-    }
-
-    /// A row: a time, a place, lines that are wrapped there. The first has a cross if it is wrong.
-    fn row(&mut self, at: &str, place: Place, wrong: bool, texts: Vec<(Mark, String)>) {
-        let (shift, room) = match place {
-            Place::Both => (0, COLUMNS - LEFT),
-            Place::Peer => (SHIFT, LANE),
-            Place::Tester => (0, LANE),
-        };
-        let mut first = true;
-        for (mark, text) in texts {
-            for line in lines(&text, room) {
-                let at = if first { at } else { "" };
-                let cross = if first && wrong { "✗ " } else { "  " };
-                self.add(Mark::Muted, format!("{at:>9}{:shift$}", ""));
-                self.add(if wrong { Mark::Fail } else { mark }, format!("{cross}{line}\n"));
-                first = false;
-            }
-        }
-    }
-}
-
-/// As [`wrap`], but no word is longer than a line.
-fn lines(text: &str, room: usize) -> Vec<String> {
-    let mut out = Vec::new();
-    for line in wrap(text, room) {
-        let mut rest: Vec<char> = line.chars().collect();
-        while rest.len() > room {
-            let tail = rest.split_off(room);
-            out.push(rest.into_iter().collect());
-            rest = tail;
-        }
-        out.push(rest.into_iter().collect());
-    }
-    out
-}
-
-/// What was seen of one connection so far.
-#[derive(Clone, Copy, Default)]
-struct Seen {
-    wrote: bool,
-    read: bool,
-    opened: bool,
-    /// Octets of frames that are in the log and not yet written.
-    owed: u64,
-}
-
-fn log_rows(out: &mut Out, attempt: &Attempt, marked: Option<usize>) {
-    let outcome = &attempt.outcome;
-    let entries = &outcome.transcript.entries;
-    let mut seen = vec![Seen::default(); outcome.openings.len().max(1)];
-    for (index, entry) in entries.iter().enumerate() {
-        let Some(seen) = seen.get_mut(entry.connection) else { continue };
-        let opening = outcome.openings.get(entry.connection);
-        let at = millis(entry.at);
-        let wrong = marked == Some(index);
-        let heads = opening.map(|opening| match outcome.role {
-            Role::Client => (&opening.request, &opening.response),
-            Role::Server => (&opening.response, &opening.request),
-        });
-        match &entry.what {
-            What::Wrote { .. } if !std::mem::replace(&mut seen.wrote, true) => {
-                out.row(&at, Place::Tester, wrong, head(heads.map_or(&[], |(ours, _)| ours)));
-                continue;
-            }
-            What::Wrote { len, .. } => {
-                let owed = seen.owed;
-                seen.owed = owed.saturating_sub(*len as u64);
-                if owed > 0 {
-                    continue;
-                }
-            }
-            What::Read { .. } if !std::mem::replace(&mut seen.read, true) => {
-                let mut texts = head(heads.map_or(&[], |(_, theirs)| theirs));
-                if let Some(opening) = opening.filter(|opening| !opening.body.is_empty()) {
-                    texts.push((Mark::Plain, String::new()));
-                    texts.extend(head(&opening.body));
-                }
-                out.row(&at, Place::Peer, wrong, texts);
-                continue;
-            }
-            // A read that ends a frame is told by the frame.
-            What::Read { .. } => {
-                let next = entries[index + 1..].iter().find(|e| e.connection == entry.connection);
-                let cut = next.is_none_or(|next| {
-                    !matches!(next.what, What::FrameReceived { .. } | What::Deviates { .. })
-                });
-                if !cut || !seen.opened {
-                    continue;
-                }
-            }
-            What::FrameSent { header, .. } => {
-                seen.owed = seen.owed.saturating_add(octets_of(header));
-            }
-            What::Opened => seen.opened = true,
-            // What comes of it is told: the wait, or what ended it.
-            What::TimerStarted { .. } => continue,
-            What::TimerExpired { timer, mark } => {
-                let waited = waited(&entries[..index], entry);
-                let name = log::timer_name(*timer);
-                let text = format!("- - - {waited}{name}{}", log::mark_words(mark.as_deref()));
-                out.row(&at, Place::Both, wrong, vec![(Mark::Muted, text)]);
-                continue;
-            }
-            _ => {}
-        }
-        let several = outcome.openings.len() > 1;
-        let row = log::row(&entry.what);
-        let bad = match &entry.what {
-            What::FrameReceived { header, offset, .. } => bad_octets(outcome, *offset, header),
-            _ => Vec::new(),
-        };
-        let place = match row.lane {
-            Lane::Both => Place::Both,
-            Lane::PeerFrame | Lane::PeerOctets | Lane::PeerWrong => Place::Peer,
-            Lane::TesterFrame | Lane::TesterOctets | Lane::TesterOwnWrite => Place::Tester,
-        };
-        let wrong = wrong || row.lane == Lane::PeerWrong;
-        let connection = several.then_some(entry.connection + 1);
-        out.row(&at, place, wrong, texts(row, connection, &bad));
-    }
-    if outcome.transcript.omitted > 0 {
-        let text = format!("{} more, not kept", outcome.transcript.omitted);
-        out.row("", Place::Both, false, vec![(Mark::Muted, text)]);
-    }
-    if !outcome.log_was_on {
-        let text = "octets and frames were not logged any more".to_owned();
-        out.row("", Place::Both, false, vec![(Mark::Muted, text)]);
-    }
-}
-
-/// For how long a timer ran that has now expired.
-fn waited(before: &[Entry], expired: &Entry) -> String {
-    let What::TimerExpired { timer, .. } = &expired.what else { return String::new() };
-    let started = before.iter().rev().find_map(|entry| match &entry.what {
-        What::TimerStarted { timer: started, after, .. }
-            if started == timer && entry.connection == expired.connection =>
-        {
-            Some(*after)
-        }
-        _ => None,
-    });
-    started.map_or_else(String::new, |after| format!("waited {} ms: ", after.as_millis()))
-}
-
-fn octets_of(header: &FrameHeader) -> u64 {
-    let mut octets = Vec::new();
-    header.encode(&mut octets);
-    (octets.len() as u64).saturating_add(header.length)
-}
-
-/// The lines of a row; the octets at these places of a frame are put into brackets.
-fn texts(row: LogRow, connection: Option<usize>, bad: &[u64]) -> Vec<(Mark, String)> {
-    let name = row.name.trim_start_matches("✗ ");
-    let mut title = [name, &row.words].join("  ").trim().to_owned();
-    if let Some(connection) = connection {
-        title = format!("{title} (connection {connection})");
-    }
-    let mark = match row.lane {
-        Lane::Both | Lane::PeerOctets | Lane::TesterOctets | Lane::TesterOwnWrite => Mark::Muted,
-        _ => Mark::Heading,
-    };
-    let mut texts = vec![(mark, title)];
-    let mut at = 0;
-    let mut pieces = Vec::new();
-    for piece in &row.octets {
-        let octets = piece.wire.iter().map(|octet| {
-            let is_bad = bad.contains(&at);
-            at += 1;
-            if is_bad { format!("[{octet:02X}]") } else { format!("{octet:02X}") }
-        });
-        let more = if piece.more { " .." } else { "" };
-        pieces.push(octets.collect::<Vec<_>>().join(" ") + more);
-    }
-    if !pieces.is_empty() {
-        texts.push((Mark::Plain, pieces.join("|")));
-    }
-    // Octets that are no text at all and not masked were just shown.
-    let repeats = row.octets.len() == 2
-        && row.text.starts_with('<')
-        && row.text.find('>') == Some(row.text.len() - 1);
-    if !row.text.is_empty() && !repeats {
-        texts.push((Mark::Plain, row.text));
-    }
-    texts
-}
-
-/// Where in a frame that began at `offset` octets deviate.
-fn bad_octets(outcome: &Outcome, offset: u64, header: &FrameHeader) -> Vec<u64> {
-    let frame = offset..offset.saturating_add(octets_of(header));
-    let within = outcome.deviations.iter().filter(|deviation| frame.contains(&deviation.offset));
-    within.map(|deviation| deviation.offset - offset).collect()
-}
-
-/// A head of the opening handshake, or a body, as lines.
-fn head(octets: &[u8]) -> Vec<(Mark, String)> {
-    let text: Vec<_> = octets.split(|octet| *octet == b'\n').collect();
-    let ends = |line: &&[u8]| line.strip_suffix(b"\r").unwrap_or(line).is_empty();
-    let blank = text.iter().rev().take_while(|line| ends(line)).count();
-    let shown = &text[..text.len() - blank];
-    let mut lines: Vec<_> = shown
-        .iter()
-        .take(MAX_LINES)
-        .enumerate()
-        .map(|(n, line)| {
-            let mark = if n == 0 { Mark::Heading } else { Mark::Plain };
-            (mark, visible_octets(line.strip_suffix(b"\r").unwrap_or(line)))
-        })
-        .collect();
-    if shown.len() > MAX_LINES {
-        lines.push((Mark::Muted, format!("and {} more lines", shown.len() - MAX_LINES)));
     }
     lines
 }

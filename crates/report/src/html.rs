@@ -23,7 +23,7 @@ use askama::Template;
 use wsproof_engine::{Case, CaseId, Citation};
 use wsproof_proto::Violation;
 
-use crate::{File, Gate, JudgeKind, Record, Results, collected, names::Names};
+use crate::{File, Gate, JudgeKind, Results, Sink, collected, names::Names};
 
 /// How all pages look, for others of their family.
 pub const STYLE: &str = include_str!("../templates/style.css");
@@ -33,32 +33,31 @@ pub type Titles = fn(&str) -> Option<&'static str>;
 
 /// Renders the pages. `cases` is the catalogue, `judge` the judgement that is shown first.
 pub fn files(results: &Results, cases: &[Case], judge: JudgeKind, titles: Titles) -> Vec<File> {
-    collected(|take| each(results, cases, judge, titles, |_, _| true, take))
+    collected(|all| each(results, cases, judge, titles, all))
 }
 
 /// Renders the pages one by one, and the index last: what it names is there by then. Of the pages
-/// of cases only those are made that are `wanted`, by name and record.
-pub fn each<E>(
+/// of cases only those are made that are wanted.
+pub fn each<S: Sink>(
     results: &Results,
     cases: &[Case],
     judge: JudgeKind,
     titles: Titles,
-    mut wanted: impl FnMut(&str, &Record) -> bool,
-    mut take: impl FnMut(File) -> Result<(), E>,
-) -> Result<(), E> {
+    sink: &mut S,
+) -> Result<(), S::Error> {
     let names = Names::new(results);
     let view = View::new(results, cases, judge, titles, &names, None);
     for peer in results.peers() {
         for (id, record) in results.records(&peer.peer) {
             let name = names.file(&peer.peer, id, "html");
-            if wanted(&name, record)
-                && let Some(case) = case::CasePage::new(&view, peer, id, record)
+            if let Some(record) = sink.wanted(&name, record)?
+                && let Some(case) = case::CasePage::new(&view, peer, id, &record)
             {
-                take(page(name, &case))?;
+                sink.take(page(name, &case))?;
             }
         }
     }
-    take(page("index.html".to_owned(), &index::Index::new(&view)))
+    sink.take(page("index.html".to_owned(), &index::Index::new(&view)))
 }
 
 /// Renders `index.html` alone, with what a comparison with a baseline came to if there was one.

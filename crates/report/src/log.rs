@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use wsproof_engine::{Outcome, TcpEnd, Timer, What};
+use wsproof_engine::{Outcome, TcpEnd, Timer, What, Whole};
 use wsproof_proto::{CloseCode, FrameHeader, Opcode, close::CloseBody, mask};
 
 use crate::words::{number, spaced_hex, visible, visible_octets};
@@ -10,6 +10,8 @@ use crate::words::{number, spaced_hex, visible, visible_octets};
 /// Rows at the beginning and at the end of a long log; what is between them stays in the results.
 const FIRST: usize = 250;
 const LAST: usize = 100;
+/// Digits of a hash that are shown: enough to tell payloads apart.
+const HASH_SHOWN: usize = 8;
 
 /// A row of the conversation.
 pub(crate) struct LogRow {
@@ -152,10 +154,13 @@ pub(crate) fn row(what: &What) -> LogRow {
             words: format!("at octet {} of the peer's stream", deviation.offset),
             ..side(Lane::PeerWrong, format!("✗ {}", deviation.violation))
         },
-        What::FrameReceived { header, head, .. } => frame(Lane::PeerFrame, header, head),
-        What::FrameSent { header, head, chop, own_write, repeated } => {
-            let mut row = frame(Lane::TesterFrame, header, head);
-            if let Some(unit) = repeated {
+        What::FrameReceived { header, head, whole, .. } => {
+            frame(Lane::PeerFrame, header, head, whole.as_deref())
+        }
+        What::FrameSent { header, head, whole, chop, own_write, repeated, .. } => {
+            let mut row = frame(Lane::TesterFrame, header, head, whole.as_deref());
+            // Older results know no more of it.
+            if let (Some(unit), None) = (repeated, whole) {
                 row.words = format!("{}, a unit of {unit} repeated", row.words);
             }
             if let Some(chop) = chop {
@@ -230,7 +235,7 @@ fn octets(lane: Lane, words: String, len: usize, head: &[u8]) -> LogRow {
 }
 
 /// A frame as it was on the wire, and what it says.
-fn frame(lane: Lane, header: &FrameHeader, head: &[u8]) -> LogRow {
+fn frame(lane: Lane, header: &FrameHeader, head: &[u8], whole: Option<&Whole>) -> LogRow {
     let mut words = vec![if header.fin { "final" } else { "not final" }.to_owned()];
     if header.rsv != 0 {
         words.push(format!("RSV {:03b}", header.rsv));
@@ -243,6 +248,12 @@ fn frame(lane: Lane, header: &FrameHeader, head: &[u8]) -> LogRow {
     } else {
         format!("{} octets", header.length)
     });
+    if let Some(whole) = whole {
+        words.push(format!("sha256 {}…", &whole.sha256.to_string()[..HASH_SHOWN]));
+        if whole.echo {
+            words.push("the same that were sent".to_owned());
+        }
+    }
     let mut wire = Vec::new();
     FrameHeader { mask: None, ..*header }.encode(&mut wire);
     let mut masked = head.to_vec();
@@ -260,7 +271,11 @@ fn frame(lane: Lane, header: &FrameHeader, head: &[u8]) -> LogRow {
     }
     let mut name = header.opcode.name().to_uppercase();
     let dots = if more { " .." } else { "" };
-    let mut text = format!("{}{dots}", visible_octets(head));
+    let generator = whole.and_then(|whole| whole.generator.as_ref());
+    let mut text = match generator {
+        Some(generator) => visible(&generator.describe(header.length)),
+        None => format!("{}{dots}", visible_octets(head)),
+    };
     if header.opcode == Opcode::Close {
         let body = CloseBody::split(head);
         text = visible_octets(body.reason);

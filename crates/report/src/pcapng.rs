@@ -37,8 +37,17 @@ const RST: u8 = 0x04;
 const PSH: u8 = 0x08;
 const ACK: u8 = 0x10;
 
-/// A file for each attempt of the results.
-pub fn files<'a>(results: &'a Results, cases: &'a [Case]) -> impl Iterator<Item = File> + 'a {
+/// The capture of an attempt.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Captured {
+    /// The capture itself.
+    pub file: File,
+    /// How many octets went over the wire and are not in it.
+    pub missing: u64,
+}
+
+/// A capture for each attempt of the results.
+pub fn files<'a>(results: &'a Results, cases: &'a [Case]) -> impl Iterator<Item = Captured> + 'a {
     let names = Names::new(results);
     results.peers().iter().flat_map(move |info| {
         let records: Vec<_> = results.records(&info.peer).collect();
@@ -49,17 +58,17 @@ pub fn files<'a>(results: &'a Results, cases: &'a [Case]) -> impl Iterator<Item 
                 n => format!("{n}.pcapng"),
             };
             let case = cases.iter().find(|case| case.id == attempt.case);
-            File {
-                name: names.file(&info.peer, &attempt.case, &extension),
-                contents: capture(attempt, case, info),
-            }
+            let (contents, missing) = capture(attempt, case, info);
+            let name = names.file(&info.peer, &attempt.case, &extension);
+            Captured { file: File { name, contents }, missing }
         });
         files.collect::<Vec<_>>()
     })
 }
 
-/// The capture of an attempt. With the case more of the payloads can be computed.
-pub fn capture(attempt: &Attempt, case: Option<&Case>, info: &PeerInfo) -> Vec<u8> {
+/// The capture of an attempt, and how many octets are missing in it. With the case more of the
+/// payloads can be computed.
+fn capture(attempt: &Attempt, case: Option<&Case>, info: &PeerInfo) -> (Vec<u8>, u64) {
     let outcome = &attempt.outcome;
     let began: i128 = attempt.started.parse::<Timestamp>().map_or(0, Timestamp::as_nanosecond);
     let mut comment = format!("case {} with {}", attempt.case, visible(&attempt.peer));
@@ -77,7 +86,7 @@ pub fn capture(attempt: &Attempt, case: Option<&Case>, info: &PeerInfo) -> Vec<u
         let Some(wire) = wires.get_mut(entry.connection) else { continue };
         wire.take(&mut capture, entry.at, &entry.what, &mut said);
     }
-    capture.finish()
+    (capture.finish(), wires.iter().map(|wire| wire.missing).fold(0, u64::saturating_add))
 }
 
 /// One connection under way.
@@ -87,6 +96,8 @@ struct Wire {
     ports: [u16; 2],
     tester: Side,
     peer: Side,
+    /// Octets that are not in the capture.
+    missing: u64,
 }
 
 /// What one side has sent.
@@ -125,7 +136,8 @@ impl Wire {
             Role::Server => [9001, client],
         };
         let [tester, peer] = stream::streams(outcome, case, index);
-        Self { role: outcome.role, ports, tester: Side::new(tester), peer: Side::new(peer) }
+        let (tester, peer) = (Side::new(tester), Side::new(peer));
+        Self { role: outcome.role, ports, tester, peer, missing: 0 }
     }
 
     fn take(
@@ -152,9 +164,8 @@ impl Wire {
             }
             What::Wrote { len, head, .. } | What::Read { len, head } => {
                 let by = if matches!(what, What::Wrote { .. }) { By::Tester } else { By::Peer };
+                let missing = self.skip(by, false);
                 let side = self.side(by);
-                let missing = side.stream.gap_before(side.sent);
-                side.sent = side.sent.saturating_add(missing);
                 let end = side.sent.saturating_add(*len as u64);
                 let packets = side.stream.packets(side.sent, *len as u64, head);
                 let mut comment = (missing > 0).then(|| {
@@ -167,6 +178,8 @@ impl Wire {
                     let text = [comment.take(), cut].into_iter().flatten().collect::<Vec<_>>();
                     let text = (!text.is_empty()).then(|| text.join("; "));
                     send(self, by, PSH | ACK, &packet, text);
+                    let unknown = packet.len - packet.octets.len() as u64;
+                    self.missing = self.missing.saturating_add(unknown);
                     let side = self.side(by);
                     side.sent = side.sent.saturating_add(packet.len);
                 }
@@ -181,8 +194,8 @@ impl Wire {
                     send(self, By::Peer, ACK, &none, None);
                 }
                 TcpEnd::TesterFin => self.end(&mut send, By::Tester),
-                TcpEnd::PeerReset => send(self, By::Peer, RST | ACK, &none, None),
-                TcpEnd::TesterAbort => send(self, By::Tester, RST | ACK, &none, None),
+                TcpEnd::PeerReset => self.reset(&mut send, By::Peer),
+                TcpEnd::TesterAbort => self.reset(&mut send, By::Tester),
             },
             _ => {}
         }
@@ -191,15 +204,41 @@ impl Wire {
     /// Ends one direction, once.
     fn end(&mut self, send: &mut impl FnMut(&mut Self, By, u8, &Packet, Option<String>), by: By) {
         if !self.side(by).fin {
-            // What was not logged at the end went before.
-            let side = self.side(by);
-            let missing = side.stream.gap_before(u64::MAX);
-            side.sent = side.sent.saturating_add(missing);
-            let text = (missing > 0)
-                .then(|| format!("{missing} octets before this were not logged, nor their times"));
+            let text = self.unlogged();
             send(self, by, FIN | ACK, &Packet::default(), text);
             self.side(by).fin = true;
         }
+    }
+
+    /// Ends both directions at once.
+    fn reset(&mut self, send: &mut impl FnMut(&mut Self, By, u8, &Packet, Option<String>), by: By) {
+        let text = self.unlogged();
+        send(self, by, RST | ACK, &Packet::default(), text);
+    }
+
+    /// Goes over what was not logged before the next octets of a side, or before its end. Returns
+    /// how many octets that were.
+    fn skip(&mut self, by: By, to_end: bool) -> u64 {
+        let side = self.side(by);
+        let missing = side.stream.gap_before(if to_end { u64::MAX } else { side.sent });
+        side.sent = side.sent.saturating_add(missing);
+        self.missing = self.missing.saturating_add(missing);
+        missing
+    }
+
+    /// What went before the end and was not logged, in words.
+    fn unlogged(&mut self) -> Option<String> {
+        let missing = [("tester", By::Tester), ("peer", By::Peer)]
+            .map(|(name, by)| (name, self.skip(by, true)))
+            .into_iter()
+            .filter(|(_, missing)| *missing > 0)
+            .map(|(name, missing)| {
+                format!(
+                    "{missing} octets of the {name} before this were not logged, nor their times"
+                )
+            });
+        let missing: Vec<_> = missing.collect();
+        (!missing.is_empty()).then(|| missing.join("; "))
     }
 
     fn side(&mut self, by: By) -> &mut Side {

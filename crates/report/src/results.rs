@@ -161,7 +161,10 @@ impl Results {
                 self.excluded.entry(peer).or_default().extend(cases);
             }
             Line::Attempt(attempt) => {
-                self.record_mut(&attempt.peer, &attempt.case).attempts.push(*attempt);
+                let attempts = &mut self.record_mut(&attempt.peer, &attempt.case).attempts;
+                // Most cases have one, and it is large.
+                attempts.reserve_exact(1);
+                attempts.push(*attempt);
             }
             Line::Verdict(verdict) => {
                 let record = self.record_mut(&verdict.peer, &verdict.case);
@@ -330,6 +333,15 @@ impl Results {
 }
 
 impl Record {
+    /// The same with other attempts in the places of its own.
+    pub fn with_attempts<E>(
+        &self,
+        attempt: impl FnMut(&Attempt) -> Result<Attempt, E>,
+    ) -> Result<Self, E> {
+        let attempts: Result<_, E> = self.attempts.iter().map(attempt).collect();
+        Ok(Self { attempts: attempts?, verdict: self.verdict.clone() })
+    }
+
     /// All attempts, in order.
     pub fn attempts(&self) -> &[Attempt] {
         &self.attempts

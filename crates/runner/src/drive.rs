@@ -11,6 +11,7 @@ use std::{
 
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
+    sync::mpsc,
     task::yield_now,
     time::{Instant, Sleep, sleep_until},
 };
@@ -18,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 use wsproof_engine::{Case, Input, Outcome, Run, RunConfig, Transmit};
 
 use crate::{
-    Address,
+    Address, Event,
     activity::Activity,
     dial::{self, Stream},
     tls,
@@ -44,16 +45,23 @@ pub(crate) struct Driven {
     pub(crate) answer: Duration,
 }
 
-/// Carries out a case. Returns nothing if it was interrupted.
+/// Carries out a case. Returns nothing if it was interrupted. Whoever watches is told each entry of
+/// the wire log.
 pub(crate) async fn drive(
     case: Arc<Case>,
     config: RunConfig,
     address: &Address,
     mut activity: Activity,
+    watch: Option<mpsc::UnboundedSender<Event>>,
     cancel: &CancellationToken,
 ) -> Option<Driven> {
     let started = SystemTime::now();
-    let driver = Driver::new(Run::new(case, config), Instant::now());
+    let mut run = Run::new(case, config);
+    if watch.is_some() {
+        run.keep_log_on();
+    }
+    let mut driver = Driver::new(run, Instant::now());
+    driver.watch = watch;
     driver.go(started, Some(address), &mut activity, cancel).await
 }
 
@@ -99,6 +107,9 @@ struct Driver {
     over_since: Option<Instant>,
     /// The longest time that an answer took.
     answer: Duration,
+    watch: Option<mpsc::UnboundedSender<Event>>,
+    /// Entries of the wire log that were told.
+    told: usize,
 }
 
 struct Socket {
@@ -172,6 +183,8 @@ impl Driver {
             asked_at: None,
             over_since: None,
             answer: Duration::ZERO,
+            watch: None,
+            told: 0,
         }
     }
 
@@ -189,6 +202,7 @@ impl Driver {
                 () = cancel.cancelled() => return None,
                 () = self.dial(address) => {}
             }
+            self.tell();
             if self.is_done() {
                 break;
             }
@@ -238,6 +252,15 @@ impl Driver {
             connect_error: self.connect_error,
             outcome: self.run.into_outcome(self.began.elapsed()),
         })
+    }
+
+    /// Tells who watches what is new in the wire log.
+    fn tell(&mut self) {
+        let Some(watch) = &self.watch else { return };
+        if let Some(logged) = self.run.logged_since(self.told) {
+            self.told += logged.entries.len();
+            let _ = watch.send(Event::Logged(logged));
+        }
     }
 
     /// Opens what connections the run asks for; who was dialled by the peer dials nobody.

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::SystemTime};
 
-use wsproof_engine::{Case, Judgement, Outcome};
+use wsproof_engine::{Case, Judgement, Logged, Outcome};
 
 /// One thing that happened, in the order in which it happened.
 #[derive(Debug)]
@@ -12,6 +12,8 @@ pub enum Event {
         /// Which.
         case: Arc<Case>,
     },
+    /// Something came to the wire log of a case that is watched.
+    Logged(Logged),
     /// An attempt at a case is over and judged.
     Attempt(Box<Attempt>),
     /// It is known which attempt of a case counts.

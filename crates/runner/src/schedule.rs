@@ -62,6 +62,9 @@ pub struct Options {
     pub limits: Limits,
     /// From which masks and keys are made, together with the id of the case.
     pub seed: u64,
+    /// Whether somebody wants to see what goes over the wire while it does: each entry of the log is
+    /// told at once, and what cases leave out of it is logged as well, within the log's bound.
+    pub watched: bool,
 }
 
 /// Runs `cases` against `peer`. Returns whether all of them were judged.
@@ -246,11 +249,12 @@ impl<'a> Scheduler<'a> {
         let (address, cancel) = (self.peer.address.clone(), self.cancel.clone());
         let away = self.records.get(&case.id).is_some_and(|record| record.absences > 0);
         let (driven, breath) = (case.clone(), self.load.breath(mode, away));
+        let watch = self.options.watched.then(|| self.events.clone());
         self.tasks.spawn(async move {
             if let Some(breath) = breath {
                 sleep_unless(&cancel, breath).await;
             }
-            (slot, drive(driven, config, &address, activity, &cancel).await)
+            (slot, drive(driven, config, &address, activity, watch, &cancel).await)
         });
         self.running.insert(slot, Running { case, mode, waiting: false, beside });
     }

@@ -26,6 +26,10 @@ pub(crate) struct ReplayArgs {
     #[arg(long, conflicts_with_all = ["url", "server_cmd"])]
     pub(crate) stored: bool,
 
+    /// Write a capture for Wireshark into this folder
+    #[arg(long, value_name = "DIR")]
+    pub(crate) pcapng: Option<PathBuf>,
+
     /// Command that starts the server; {port} is replaced by a free port
     #[arg(long, value_name = "CMD", value_parser = NonEmptyStringValueParser::new())]
     pub(crate) server_cmd: Option<String>,

@@ -171,6 +171,7 @@ impl Host {
             }
             Event::Settled(settled) => self.session.settled(&agent, settled)?,
             Event::Note(text) => self.session.note(text)?,
+            Event::Logged(_) => {}
         }
         Ok(())
     }

@@ -38,7 +38,7 @@ pub(crate) fn received(outcome: &Outcome) -> Vec<Received<'_>> {
     let entries = outcome.transcript.entries.iter().enumerate();
     entries
         .filter_map(|(index, entry)| match &entry.what {
-            What::FrameReceived { header, head, offset } => {
+            What::FrameReceived { header, head, offset, .. } => {
                 Some(Received { index, at: entry.at, header: *header, head, offset: *offset })
             }
             _ => None,

@@ -69,7 +69,7 @@ fn entry(what: &What) -> Option<Value> {
             header.mask.is_some(),
             header.mask.map(|key| hex(&key)),
         ]),
-        What::FrameSent { header, head, chop, own_write, repeated } => {
+        What::FrameSent { header, head, chop, own_write, repeated, .. } => {
             // Of a repeated payload the unit is shown, and the length on the wire on its own.
             // One octet over and over is a text like any other.
             let (len, repeat_len) = match repeated {
@@ -170,6 +170,8 @@ mod tests {
         let sent = |chop| What::FrameSent {
             header: FrameHeader::new(Opcode::Ping, 0),
             head: Vec::new(),
+            whole: None,
+            offset: None,
             chop,
             own_write: false,
             repeated: None,
@@ -206,6 +208,8 @@ mod tests {
         let sent = What::FrameSent {
             header,
             head: head.clone(),
+            whole: None,
+            offset: None,
             chop: None,
             own_write: true,
             repeated: None,
@@ -213,12 +217,14 @@ mod tests {
         let expected = json!(["TF", [9, "fragment1"], 1, false, 0, "b4bfa3d9", null, null, true]);
         check(&sent, Some(expected));
         let header = FrameHeader { mask: None, rsv: 2, ..header };
-        let received = What::FrameReceived { header, head, offset: 0 };
+        let received = What::FrameReceived { header, head, whole: None, offset: 0 };
         check(&received, Some(json!(["RF", [9, "fragment1"], 1, false, 2, false, null])));
         let header = FrameHeader::new(Opcode::Binary, 65536);
         let repeated = What::FrameSent {
             header,
             head: b"ab".repeat(32),
+            whole: None,
+            offset: None,
             chop: Some(3),
             own_write: false,
             repeated: Some(2),
@@ -227,6 +233,8 @@ mod tests {
         let filled = What::FrameSent {
             header: FrameHeader::new(Opcode::Text, 61),
             head: vec![b'*'; 61],
+            whole: None,
+            offset: None,
             chop: None,
             own_write: false,
             repeated: Some(1),

@@ -1,7 +1,10 @@
-//! Payloads of frames, of which a transcript keeps the first octets: the rest is computed from the
-//! case where what is kept and what was judged leave no doubt.
+//! Payloads of frames, of which a transcript keeps the first octets: the rest is made by the
+//! generator that it keeps, and in older results computed from the case where what is kept and what
+//! was judged leave no doubt.
 
-use wsproof_engine::{Accept, Case, Event, Observed, Outcome, Payload, Series, Step};
+use wsproof_engine::{
+    Accept, Case, Entry, Event, Observed, Outcome, Payload, Series, Step, What, Whole,
+};
 use wsproof_proto::{FrameHeader, Opcode};
 
 /// Payloads larger than this stay cut.
@@ -14,6 +17,22 @@ pub(super) fn bounded(payload: &Payload, at: u64, len: u64) -> Vec<u8> {
         payload.copy_to(at, usize::try_from(len).unwrap_or_default(), &mut out);
     }
     out
+}
+
+/// A payload of which the transcript says how it is made.
+pub(super) fn made(whole: Option<&Whole>, len: u64) -> Option<Vec<u8>> {
+    let len = usize::try_from(len).ok().filter(|_| len <= MAX_PAYLOAD)?;
+    Some(whole?.generator.as_ref()?.octets(len))
+}
+
+/// A payload of the peer that is one of the tester's, if the transcript says how that is made.
+pub(super) fn echoed(entries: &[&Entry], whole: Option<&Whole>, len: u64) -> Option<Vec<u8>> {
+    let echo = whole.filter(|whole| whole.echo)?;
+    let mut sent = entries.iter().filter_map(|entry| match &entry.what {
+        What::FrameSent { whole: Some(sent), .. } if sent.sha256 == echo.sha256 => Some(sent),
+        _ => None,
+    });
+    sent.find_map(|sent| made(Some(sent), len))
 }
 
 /// What the tester may have sent.

@@ -62,11 +62,12 @@ pub(super) fn streams(outcome: &Outcome, case: Option<&Case>, connection: usize)
         });
     }
     if outcome.openings.len() == 1 {
-        tester.gap = gap(&outcome.stats.write_sizes, &entries, |what| match what {
+        let full = outcome.transcript.omitted > 0;
+        tester.gap = gap(&outcome.stats.write_sizes, &entries, full, |what| match what {
             What::Wrote { len, .. } => Some(*len),
             _ => None,
         });
-        peer.gap = gap(&outcome.stats.read_sizes, &entries, |what| match what {
+        peer.gap = gap(&outcome.stats.read_sizes, &entries, full, |what| match what {
             What::Read { len, .. } => Some(*len),
             _ => None,
         });
@@ -76,11 +77,12 @@ pub(super) fn streams(outcome: &Outcome, case: Option<&Case>, connection: usize)
     [tester, peer]
 }
 
-/// Where octets were not logged: where the log was off, else after the opening handshake, else, if
-/// entries were left out, at the end.
+/// Where octets were not logged, and how many: where the log was off, else, if it was full, at the
+/// end, else after the opening handshake.
 fn gap(
     sizes: &std::collections::BTreeMap<usize, u64>,
     entries: &[&Entry],
+    full: bool,
     len: impl Fn(&What) -> Option<usize>,
 ) -> Option<(u64, u64)> {
     let sizes = sizes.iter().map(|(size, count)| (*size as u64).saturating_mul(*count));
@@ -92,8 +94,9 @@ fn gap(
     let missing = total.checked_sub(logged(entries)).filter(|missing| *missing > 0)?;
     let find = |is: fn(&What) -> bool| entries.iter().position(|entry| is(&entry.what));
     let off = find(|what| matches!(what, What::WireLog { on: false }));
-    let off = off.or_else(|| find(|what| matches!(what, What::Opened)));
-    Some((logged(&entries[..off.unwrap_or(entries.len())]), missing))
+    let opened = || find(|what| matches!(what, What::Opened)).filter(|_| !full);
+    let at = off.or_else(opened).unwrap_or(entries.len());
+    Some((logged(&entries[..at]), missing))
 }
 
 impl Stream {
@@ -144,8 +147,9 @@ impl Stream {
         let mut written = 0;
         for entry in entries {
             match &entry.what {
-                What::FrameSent { header, head, repeated, .. } => {
+                What::FrameSent { header, head, whole, repeated, .. } => {
                     let payload = sent.payload(header, head, *repeated);
+                    let payload = recall::made(whole.as_deref(), header.length).unwrap_or(payload);
                     let gap = self.gap.filter(|(start, _)| written >= *start);
                     let at = written.saturating_add(gap.map_or(0, |(_, missing)| missing));
                     self.add(at.max(self.end()), header, payload);
@@ -177,7 +181,11 @@ impl Stream {
                 .find_map(|event| recall::received(case, outcome, event).filter(|p| p.len() == len))
         };
         for entry in entries {
-            let What::FrameReceived { header, head, offset } = &entry.what else { continue };
+            let What::FrameReceived { header, head, whole, offset } = &entry.what else {
+                continue;
+            };
+            let echoed = recall::echoed(entries, whole.as_deref(), header.length);
+            let head = echoed.as_ref().unwrap_or(head);
             let start = base.saturating_add(*offset);
             let frame = (start, *header, head.clone());
             if header.opcode.is_control() {

@@ -5,6 +5,7 @@
 mod baseline;
 mod causes;
 mod classic;
+mod conversation;
 mod exports;
 mod html;
 mod index;

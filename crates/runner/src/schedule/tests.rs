@@ -17,7 +17,8 @@ fn check(attempts: &[(bool, bool)], away: bool) {
         timers: None,
         settings: Settings::default(),
     };
-    let options = Options { jobs: 1, overlap_measured: false, limits: Limits::default(), seed: 0 };
+    let limits = Limits::default();
+    let options = Options { jobs: 1, overlap_measured: false, limits, seed: 0, watched: false };
     let (events, cancel) = (mpsc::unbounded_channel().0, CancellationToken::new());
     let mut section = Section::default();
     section.case("1.1.1", "a case").send(text("x"));

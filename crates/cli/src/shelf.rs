@@ -1,0 +1,83 @@
+//! Transcripts of passing attempts: they stay in `results.jsonl` until a page needs them.
+//!
+//! Clients by the hundred leave so many of them that memory would be full of what nobody asks for:
+//! only pages of cases and captures show the transcript of a pass.
+
+use std::{
+    borrow::Cow,
+    cell::RefCell,
+    collections::HashMap,
+    fs::File,
+    io::{self, Read, Seek, SeekFrom},
+    path::{Path, PathBuf},
+};
+
+use wsproof_engine::{CaseId, Transcript};
+use wsproof_report::{Record, Results, contract::Attempt};
+
+use crate::exit::Error;
+
+/// So many attempts keep their transcripts in memory: more than one peer has.
+const KEPT: usize = 1000;
+
+/// Attempts by their lines in a file.
+pub(crate) struct Shelf {
+    path: PathBuf,
+    /// Open all the time: scripts may remove the file.
+    file: RefCell<File>,
+    places: HashMap<Key, Place>,
+    /// Attempts that came until now.
+    came: usize,
+}
+
+/// An attempt: peer, case, number.
+type Key = (String, CaseId, u32);
+
+/// Where a line stands, and its length.
+type Place = (u64, usize);
+
+impl Shelf {
+    /// A shelf of results that stand, or will stand, in this file.
+    pub(crate) fn open(path: &Path) -> io::Result<Self> {
+        let file = RefCell::new(File::open(path)?);
+        Ok(Self { path: path.to_owned(), file, places: HashMap::new(), came: 0 })
+    }
+
+    /// Takes the transcript out of an attempt that stands in the file, if it is a pass and there are
+    /// many already.
+    pub(crate) fn put(&mut self, attempt: &mut Attempt, place: Place) {
+        self.came += 1;
+        if self.came > KEPT && attempt.classic.is_plain_pass() && attempt.rfc.is_plain_pass() {
+            attempt.outcome.transcript = Transcript::default();
+            self.places.insert(key(attempt), place);
+        }
+    }
+
+    /// A record with all transcripts.
+    pub(crate) fn whole<'a>(&self, record: &'a Record) -> Result<Cow<'a, Record>, Error> {
+        if !record.attempts().iter().any(|attempt| self.places.contains_key(&key(attempt))) {
+            return Ok(Cow::Borrowed(record));
+        }
+        let whole = record.with_attempts(|attempt| match self.places.get(&key(attempt)) {
+            Some(place) => self.read(*place, attempt),
+            None => Ok(attempt.clone()),
+        });
+        whole.map(Cow::Owned)
+    }
+
+    fn read(&self, (at, len): Place, attempt: &Attempt) -> Result<Attempt, Error> {
+        let what = || format!("read {} again", self.path.display());
+        let mut line = vec![0; len];
+        let mut file = self.file.borrow_mut();
+        file.seek(SeekFrom::Start(at))
+            .and_then(|_| file.read_exact(&mut line))
+            .map_err(|error| Error::failed(what(), error))?;
+        let results = Results::parse(line).map_err(|error| Error::failed(what(), error))?;
+        let found = results.record(&attempt.peer, &attempt.case).and_then(|r| r.attempts().first());
+        found.cloned().ok_or_else(|| Error::failed(what(), "another case stands there"))
+    }
+}
+
+fn key(attempt: &Attempt) -> Key {
+    (attempt.peer.clone(), attempt.case.clone(), attempt.attempt)
+}
