@@ -54,6 +54,10 @@ impl Sender {
         self.outgoing = Some(Box::new(outgoing));
     }
 
+    pub(super) fn compresses(&self) -> bool {
+        self.outgoing.is_some()
+    }
+
     /// Sixteen octets for the key of an opening handshake.
     pub(super) fn nonce(&mut self) -> [u8; 16] {
         let mut nonce = [0; 16];
