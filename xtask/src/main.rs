@@ -5,6 +5,7 @@
 #![expect(clippy::print_stdout, reason = "this program is there to print")]
 
 mod bench;
+mod echo;
 mod flips;
 mod fuzz;
 mod layers;
@@ -28,6 +29,8 @@ Commands:
           Time the 247 quick cases against several servers, beside the original if its path is given
   bench all [WSTEST]
           Time all 517 cases against npm ws, once
+  bench echo [RUNS] [SECONDS]
+          Load the echo server and three others in turns, each point for half a second unless told
   ci      Formatting, lints, layers, lines, documentation, tests
   flips [RUNS]
           Repeat runs with more and fewer jobs, busy and quiet, and look for verdicts that move
@@ -48,6 +51,10 @@ fn main() -> ExitCode {
         ["bench", "all", ref more @ ..] => {
             bench::run(&root(), Cases::All, more.first().copied(), 1)
         }
+        ["bench", "echo", ref more @ ..] => count(more).and_then(|runs| {
+            let span = more.get(1).map_or(Ok(0.5), |word| word.parse());
+            echo::run(&root(), runs, span.context("read how many seconds a point takes")?)
+        }),
         ["bench", ref more @ ..] => count(more)
             .and_then(|runs| bench::run(&root(), Cases::Quick, more.get(1).copied(), runs)),
         ["ci"] => ci(),

@@ -44,7 +44,8 @@ pub(crate) fn build(root: &Path) -> anyhow::Result<PathBuf> {
     Ok(target(root).join("release/wsproof"))
 }
 
-fn target(root: &Path) -> PathBuf {
+/// Where cargo puts what it builds.
+pub(crate) fn target(root: &Path) -> PathBuf {
     std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from)
 }
 
@@ -86,10 +87,20 @@ pub(crate) fn npm_ws(root: &Path) -> anyhow::Result<Peer> {
     start("npm ws", port, command)
 }
 
-fn start(name: &'static str, port: u16, mut command: Command) -> anyhow::Result<Peer> {
+fn start(name: &'static str, port: u16, command: Command) -> anyhow::Result<Peer> {
+    start_as("ws", name, port, command)
+}
+
+/// Starts a server and waits until it accepts connections.
+pub(crate) fn start_as(
+    scheme: &str,
+    name: &'static str,
+    port: u16,
+    mut command: Command,
+) -> anyhow::Result<Peer> {
     let quiet = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     let child = quiet.spawn().with_context(|| format!("start {name}"))?;
-    let peer = Peer { name, url: format!("ws://127.0.0.1:{port}"), child };
+    let peer = Peer { name, url: format!("{scheme}://127.0.0.1:{port}"), child };
     let limit = Instant::now() + Duration::from_secs(20);
     while TcpStream::connect(("127.0.0.1", port)).is_err() {
         if Instant::now() > limit {
@@ -100,6 +111,6 @@ fn start(name: &'static str, port: u16, mut command: Command) -> anyhow::Result<
     Ok(peer)
 }
 
-fn free_port() -> anyhow::Result<u16> {
+pub(crate) fn free_port() -> anyhow::Result<u16> {
     Ok(TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port())
 }

@@ -82,6 +82,10 @@ fn light_runtime() -> Result<tokio::runtime::Runtime, exit::Error> {
 }
 
 fn runtime() -> Result<tokio::runtime::Runtime, exit::Error> {
+    if std::thread::available_parallelism().is_ok_and(|threads| threads.get() == 1) {
+        // A second thread would only be in the way.
+        return light_runtime();
+    }
     started(tokio::runtime::Builder::new_multi_thread())
 }
 
