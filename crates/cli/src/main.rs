@@ -89,9 +89,7 @@ fn runtime() -> Result<tokio::runtime::Runtime, exit::Error> {
     started(tokio::runtime::Builder::new_multi_thread())
 }
 
-fn started(
-    mut builder: tokio::runtime::Builder,
-) -> Result<tokio::runtime::Runtime, exit::Error> {
+fn started(mut builder: tokio::runtime::Builder) -> Result<tokio::runtime::Runtime, exit::Error> {
     let built = builder.enable_all().build();
     built.map_err(|source| exit::Error::failed("start the runtime", source))
 }

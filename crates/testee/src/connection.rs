@@ -151,7 +151,8 @@ async fn run(
     let mut outside =
         Outside { stop: cancelled, stopping: false, timer, armed: None, rested: true };
     let mut ended = false;
-    let mut progress = now;
+    // When the peer took something last, or all was said.
+    let mut progress = None;
     let mut broken = None;
     loop {
         while let Some(event) = endpoint.poll_event() {
@@ -170,7 +171,11 @@ async fn run(
         if done && outbox.is_empty() {
             return Ok(End::InOrder);
         }
-        let deadline = if done { Some(progress + STALLED) } else { endpoint.poll_timeout() };
+        let deadline = if done {
+            Some(*progress.get_or_insert(now) + STALLED)
+        } else {
+            endpoint.poll_timeout()
+        };
         let is_open = endpoint.is_open();
         let waiting = outbox.unsent + if is_open { mailbox.held() } else { 0 };
         let reads = !ended && (waiting < BACKLOG || endpoint.is_discarding());
@@ -217,7 +222,7 @@ async fn run(
                 Message::Text(text) => endpoint.send_text(now, text.as_str()),
                 Message::Binary(payload) => endpoint.send_binary(now, payload.as_slice()),
             },
-            Happened::Sent => progress = now,
+            Happened::Sent => progress = done.then_some(now),
             Happened::Read => {}
             Happened::Ended => {
                 ended = true;
