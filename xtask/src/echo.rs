@@ -10,10 +10,12 @@ use std::{
     io::{BufRead, BufReader},
     path::Path,
     process::Stdio,
+    sync::mpsc,
+    thread,
     time::Duration,
 };
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use serde_json::Value;
 
 use crate::peers::{self, Peer};
@@ -37,6 +39,9 @@ const POINTS: [Point; 10] = [
     (16 * MIB, 1),
     (16 * MIB, 8),
 ];
+
+/// How much longer than it should a measurement may take: a thousand connections have to be opened.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// How messages travel.
 #[derive(Clone, Copy)]
@@ -83,7 +88,7 @@ pub(crate) fn run(root: &Path, runs: usize, span: f64) -> anyhow::Result<()> {
                 let mut found: Vec<Vec<Run>> = vec![Vec::new(); servers.len()];
                 for _ in 0..runs.max(1) {
                     for (server, found) in servers.iter().zip(&mut found) {
-                        found.push(measure(&binary, server, point, way, span)?);
+                        found.extend(measure(&binary, server, point, way, span)?);
                     }
                 }
                 for (server, runs) in servers.iter().zip(&found) {
@@ -115,7 +120,7 @@ fn measure(
     (size, connections): Point,
     way: Way,
     span: f64,
-) -> anyhow::Result<Run> {
+) -> anyhow::Result<Option<Run>> {
     let mut load = servers::command(binary, Place::Load);
     load.args(["load", &server.url, "--format", "json", "--warm-up", "0.15"])
         .args(["--size", &size.to_string(), "--connections", &connections.to_string()])
@@ -125,6 +130,15 @@ fn measure(
     }
     let mut child = load.stdout(Stdio::piped()).spawn().context("start the load")?;
     let output = child.stdout.take().context("read what the load prints")?;
+    // A server that has lost an echo is not waited for.
+    let (done, stuck) = mpsc::channel::<()>();
+    let limit = Duration::from_secs_f64(span) + PATIENCE;
+    let watching = thread::spawn(move || {
+        if stuck.recv_timeout(limit) == Err(mpsc::RecvTimeoutError::Timeout) {
+            let _ = child.kill();
+        }
+        child.wait()
+    });
     let (mut times, mut found) = (Vec::new(), None);
     for line in BufReader::new(output).lines() {
         let line: Value = serde_json::from_str(&line?).context("read what the load prints")?;
@@ -134,9 +148,11 @@ fn measure(
             found = Some(line);
         }
     }
-    let status = child.wait()?;
+    drop(done);
+    let status = watching.join().expect("the thread does not panic")?;
     let Some(found) = found.filter(|_| status.success()) else {
-        bail!("no figures for {} with {size} octets: the load ended with {status}", server.name);
+        println!("<!-- {}: no figures, the load ended with {status} -->", server.name);
+        return Ok(None);
     };
     let number = |name: &str| found[name].as_f64().with_context(|| format!("no {name}"));
     let messages = number("messages")?;
@@ -147,10 +163,14 @@ fn measure(
         _ => None,
     };
     let [p50, p99] = [number("p50_us")? / 1e3, number("p99_us")? / 1e3];
-    Ok(Run { per_second: number("messages_per_second")?, p50, p99, cpu })
+    Ok(Some(Run { per_second: number("messages_per_second")?, p50, p99, cpu }))
 }
 
 fn row(server: &str, (size, connections): Point, runs: &[Run]) {
+    if runs.is_empty() {
+        println!("| {size} | {connections} | {server} | stuck | | | | | | |");
+        return;
+    }
     let rates = || runs.iter().map(|run| run.per_second);
     let (min, max) = (rates().fold(f64::MAX, f64::min), rates().fold(0.0, f64::max));
     let figure = |figure: &dyn Fn(&Run) -> Option<f64>| median(runs, figure);

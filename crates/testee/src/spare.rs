@@ -60,7 +60,7 @@ mod tests {
         }
         assert!(held() > KEPT / 2);
         let mut buffer = b"before".to_vec();
-        extend(&mut buffer, &[b'*'; LARGE]);
+        extend(&mut buffer, &vec![b'*'; LARGE]);
         assert!(buffer.starts_with(b"before**") && buffer.len() == LARGE + 6);
         assert!(SPARE.lock().unwrap().iter().all(|it| it.is_empty() && it.capacity() >= LARGE));
     }
