@@ -74,7 +74,7 @@ pub(super) fn start_all(
         let tungstenite = target(root).join("release/examples/tungstenite_echo");
         servers.push(start("tokio-tungstenite", &tungstenite, None, tls)?);
     }
-    let script = root.join("xtask/peers/bun.js");
+    let script = root.join("xtask/peers/bun_echo.js");
     servers.push(start("Bun", &bun(root)?, Some(&script), tls)?);
     Ok(servers)
 }

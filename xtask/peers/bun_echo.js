@@ -1,4 +1,4 @@
-// Echo server on Bun, without its default limits: `bun bun.js PORT [CERTIFICATE KEY]`.
+// Echo server on Bun, without its default limits: `bun bun_echo.js PORT [CERTIFICATE KEY]`.
 const [port, certificate, key] = process.argv.slice(2);
 
 Bun.serve({
