@@ -20,6 +20,10 @@ fmt:
 lint:
     cargo clippy --workspace --all-targets --locked -- -D warnings
 
+# The codec, timed beside copies of the same octets; arguments are criterion's
+bench *ARGS:
+    cargo bench -p wsproof-proto -p wsproof-engine -p wsproof-testee -- {{ ARGS }}
+
 # Licences, duplicates, sources of what we depend on
 deny:
     cargo deny check licenses bans sources

@@ -22,11 +22,36 @@ type Verdicts = BTreeMap<String, String>;
 
 const JOBS: [&str; 4] = ["1", "2", "16", "64"];
 
+/// Servers with one fault each, which fail in different ways: at once, late, by silence, by a
+/// reset, in each message, in none.
+const DEFECTS: [&str; 12] = [
+    "adds-octet",
+    "close-drops-tcp",
+    "control-long-taken",
+    "echo-unfinished",
+    "error-drops-tcp",
+    "error-resets-tcp",
+    "message-unsolicited",
+    "pong-fragmented",
+    "sends-close-one-octet",
+    "sends-nested-message",
+    "sends-reserved-opcode",
+    "tcp-reset",
+];
+
 /// Runs everything `runs` times and fails if any verdict differs from the first one.
 pub(crate) fn run(root: &Path, runs: usize) -> anyhow::Result<()> {
     let binary = peers::build(root)?;
     let folder = std::env::temp_dir().join(format!("wsproof-flips-{}", std::process::id()));
-    let peers = [peers::npm_ws(root)?, peers::tungstenite(root)?, peers::built_in(&binary, None)?];
+    let mut peers = vec![
+        peers::npm_ws(root)?,
+        peers::tungstenite(root)?,
+        peers::bun(root)?,
+        peers::built_in(&binary, None)?,
+    ];
+    for defect in DEFECTS {
+        peers.push(peers::built_in(&binary, Some(defect))?);
+    }
     let (mut pairs, mut flips) = (0, 0);
     for peer in &peers {
         let mut first: Option<Verdicts> = None;

@@ -8,6 +8,7 @@ mod bench;
 mod echo;
 mod flips;
 mod fuzz;
+mod instructions;
 mod layers;
 mod lines;
 mod peers;
@@ -19,27 +20,25 @@ use std::{
 };
 
 use anyhow::{Context, bail};
-use bench::Cases;
 
 const USAGE: &str = "\
-Usage: cargo xtask <COMMAND>
-
-Commands:
-  bench [RUNS] [WSTEST]
-          Time the 247 quick cases against several servers, beside the original if its path is given
-  bench all [WSTEST]
-          Time all 517 cases against npm ws, once
   bench echo [RUNS] [SECONDS]
           Load the echo server and three others in turns, each point for half a second unless told
-  ci      Formatting, lints, layers, lines, documentation, tests
+  ci      Formatting, layers, lines, schema, lints, documentation, counts, tests
   flips [RUNS]
           Repeat runs with more and fewer jobs, busy and quiet, and look for verdicts that move
   fuzz TARGET [SECONDS]
           Fuzz one of the targets in fuzz/, for ten minutes unless told
+  instructions [--update]
+          Count what the codec takes for a frame, and compare with the counts in the tree
   layers  Compare the dependencies between our crates with the allowed arrows
   lines   Find files that are too long
   schema [--check]
           Write the JSON Schema of results.jsonl, or find out whether it is up to date";
+
+fn usage() -> String {
+    format!("Usage: cargo xtask <COMMAND>\n\nCommands:\n{}\n{USAGE}", bench::USAGE)
+}
 
 /// Lints and documentation with these flags fail on any warning.
 const DENY_WARNINGS: &str = "-Dwarnings";
@@ -48,28 +47,26 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let done = match words[..] {
-        ["bench", "all", ref more @ ..] => {
-            bench::run(&root(), Cases::All, more.first().copied(), 1)
-        }
         ["bench", "echo", ref more @ ..] => count(more).and_then(|runs| {
             let span = more.get(1).map_or(Ok(0.5), |word| word.parse());
             echo::run(&root(), runs, span.context("read how many seconds a point takes")?)
         }),
-        ["bench", ref more @ ..] => count(more)
-            .and_then(|runs| bench::run(&root(), Cases::Quick, more.get(1).copied(), runs)),
+        ["bench", ref more @ ..] => bench::run(&root(), more),
         ["ci"] => ci(),
         ["flips", ref more @ ..] => count(more).and_then(|runs| flips::run(&root(), runs)),
         ["fuzz", ref more @ ..] => fuzz::run(&root(), more),
+        ["instructions"] => instructions::run(&root(), false),
+        ["instructions", "--update"] => instructions::run(&root(), true),
         ["layers"] => layers::check(),
         ["lines"] => lines::check(&root()),
         ["schema"] => schema::run(&root(), false),
         ["schema", "--check"] => schema::run(&root(), true),
         ["help" | "-h" | "--help"] => {
-            println!("{USAGE}");
+            println!("{}", usage());
             Ok(())
         }
         _ => {
-            println!("{USAGE}");
+            println!("{}", usage());
             return ExitCode::from(2);
         }
     };
@@ -110,6 +107,7 @@ fn ci() -> anyhow::Result<()> {
         let doc = ["doc", "--workspace", "--no-deps", "--document-private-items", "--locked"];
         cargo(&doc, &[("RUSTDOCFLAGS", DENY_WARNINGS)])
     });
+    step("instructions", &|| instructions::run(&root(), false));
     step("tests", &|| cargo(&["test", "--workspace", "--locked"], &[]));
     if failed.is_empty() {
         println!("== everything passed");

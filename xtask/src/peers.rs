@@ -9,10 +9,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::{Context, bail, ensure};
+use anyhow::{Context, ensure};
 
 /// Pinned like in the tests, which install it in the same place.
 const WS: &str = "ws@8.23.0";
+/// The same of `PyPI`.
+const WEBSOCKETS: &str = "websockets==17.4";
+/// Its server is uWebSockets.
+const BUN: &str = "bun@1.4.5";
 
 /// A running server.
 pub(crate) struct Peer {
@@ -49,15 +53,15 @@ pub(crate) fn target(root: &Path) -> PathBuf {
     std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from)
 }
 
-/// The built-in server, strict or with a defect.
-pub(crate) fn built_in(binary: &Path, defect: Option<&str>) -> anyhow::Result<Peer> {
+/// The built-in server, strict or with a defect, whose name it has then.
+pub(crate) fn built_in(binary: &Path, defect: Option<&'static str>) -> anyhow::Result<Peer> {
     let port = free_port()?;
     let mut command = Command::new(binary);
     command.args(["echo", &format!("127.0.0.1:{port}")]);
     if let Some(defect) = defect {
         command.args(["--defect", defect]);
     }
-    start(if defect.is_some() { "silent" } else { "wsproof echo" }, port, command)
+    start(defect.unwrap_or("wsproof echo"), port, command)
 }
 
 /// The example on tokio-tungstenite.
@@ -68,30 +72,75 @@ pub(crate) fn tungstenite(root: &Path) -> anyhow::Result<Peer> {
     start("tokio-tungstenite", port, command)
 }
 
-/// The npm package ws; it is installed if it is not there.
+/// The npm package ws.
 pub(crate) fn npm_ws(root: &Path) -> anyhow::Result<Peer> {
-    let folder = target(root).join("tmp/peers").join(WS);
-    if !folder.join("node_modules/ws/package.json").exists() {
-        fs::create_dir_all(&folder)?;
-        fs::write(folder.join("package.json"), "{\"private\": true}\n")?;
-        let args = ["install", "--no-audit", "--no-fund", "--save-exact", WS];
-        let npm = Command::new("npm").args(args).current_dir(&folder).status();
-        ensure!(npm.context("run npm")?.success(), "npm could not install {WS}");
-    }
+    let modules = npm(root, WS)?;
     let port = free_port()?;
     let mut command = Command::new("node");
     command
         .arg(root.join("crates/cli/tests/peers/ws.js"))
         .arg(port.to_string())
-        .env("NODE_PATH", folder.join("node_modules"));
+        .env("NODE_PATH", modules);
     start("npm ws", port, command)
 }
 
-fn start(name: &'static str, port: u16, command: Command) -> anyhow::Result<Peer> {
+/// The server of Bun.
+pub(crate) fn bun(root: &Path) -> anyhow::Result<Peer> {
+    let modules = npm(root, BUN)?;
+    let port = free_port()?;
+    // Not the link in `.bin`, which may be a script around it.
+    let mut command = Command::new(modules.join("bun/bin/bun.exe"));
+    command.arg(root.join("xtask/peers/bun.js")).arg(port.to_string());
+    start("Bun", port, command)
+}
+
+/// The Python package websockets.
+pub(crate) fn websockets(root: &Path) -> anyhow::Result<Peer> {
+    let python = pip(root, WEBSOCKETS)?;
+    let port = free_port()?;
+    let mut command = Command::new(python);
+    command.arg(root.join("crates/cli/tests/peers/websockets_echo.py")).arg(port.to_string());
+    start("websockets", port, command)
+}
+
+/// Installs a package of npm if it is not there. Returns the folder of its modules.
+fn npm(root: &Path, package: &str) -> anyhow::Result<PathBuf> {
+    let folder = target(root).join("tmp/peers").join(package);
+    let modules = folder.join("node_modules");
+    if !modules.exists() {
+        fs::create_dir_all(&folder)?;
+        fs::write(folder.join("package.json"), "{\"private\": true}\n")?;
+        let args = ["install", "--no-audit", "--no-fund", "--save-exact", package];
+        install(Command::new("npm").args(args).current_dir(&folder), package)?;
+    }
+    Ok(modules)
+}
+
+/// Installs a package of `PyPI` if it is not there. Returns the interpreter that finds it.
+fn pip(root: &Path, package: &str) -> anyhow::Result<PathBuf> {
+    let folder = target(root).join("tmp/peers").join(package);
+    let python = folder.join("bin/python");
+    if !python.exists() {
+        fs::create_dir_all(&folder)?;
+        install(Command::new("python3").args(["-m", "venv", "."]).current_dir(&folder), package)?;
+        let args = ["-m", "pip", "install", "--quiet", package];
+        install(Command::new(&python).args(args).current_dir(&folder), package)?;
+    }
+    Ok(python)
+}
+
+fn install(command: &mut Command, package: &str) -> anyhow::Result<()> {
+    let status = command.status().with_context(|| format!("install {package}"))?;
+    ensure!(status.success(), "{package} could not be installed");
+    Ok(())
+}
+
+/// Starts a server and waits until it listens.
+pub(crate) fn start(name: &'static str, port: u16, command: Command) -> anyhow::Result<Peer> {
     start_as("ws", name, port, command)
 }
 
-/// Starts a server and waits until it accepts connections.
+/// Starts a server whose URL has this scheme, and waits until it listens.
 pub(crate) fn start_as(
     scheme: &str,
     name: &'static str,
@@ -101,16 +150,21 @@ pub(crate) fn start_as(
     let quiet = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     let child = quiet.spawn().with_context(|| format!("start {name}"))?;
     let peer = Peer { name, url: format!("{scheme}://127.0.0.1:{port}"), child };
-    let limit = Instant::now() + Duration::from_secs(20);
-    while TcpStream::connect(("127.0.0.1", port)).is_err() {
-        if Instant::now() > limit {
-            bail!("{name} does not listen on port {port}");
-        }
-        thread::sleep(Duration::from_millis(20));
-    }
+    wait_for(port).with_context(|| name)?;
     Ok(peer)
 }
 
+/// Waits until somebody listens.
+pub(crate) fn wait_for(port: u16) -> anyhow::Result<()> {
+    let limit = Instant::now() + Duration::from_secs(20);
+    while TcpStream::connect(("127.0.0.1", port)).is_err() {
+        ensure!(Instant::now() < limit, "nobody listens on port {port}");
+        thread::sleep(Duration::from_millis(20));
+    }
+    Ok(())
+}
+
+/// A port that nobody uses, at least now.
 pub(crate) fn free_port() -> anyhow::Result<u16> {
     Ok(TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port())
 }

@@ -6,11 +6,12 @@ mod replay;
 
 use std::{ffi::OsString, net::SocketAddr, path::PathBuf};
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand, ValueEnum, builder::NonEmptyStringValueParser};
 use wsproof_report::JudgeKind;
 
 pub(crate) use ci::{
-    CheckArgs, DiffArgs, FailOnName, GateArgs, MergeArgs, RenderArgs, ReportCommand,
+    CheckArgs, DiffArgs, FailOnName, FilesArgs, FolderArgs, GateArgs, MergeArgs, RenderArgs,
+    ReportCommand,
 };
 
 use crate::partition::Partition;
@@ -74,11 +75,11 @@ pub(crate) struct TestArgs {
     pub(crate) partition: Option<Partition>,
 
     /// Name of the server in the report [default: its Server header, else its address]
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = NonEmptyStringValueParser::new())]
     pub(crate) agent: Option<String>,
 
     /// Command that starts the server; {port} is replaced by a free port
-    #[arg(long, value_name = "CMD")]
+    #[arg(long, value_name = "CMD", value_parser = NonEmptyStringValueParser::new())]
     pub(crate) server_cmd: Option<String>,
 
     /// Text in the command's output that says that the server is ready [default: its port accepts]
@@ -108,11 +109,11 @@ pub(crate) struct RequestArgs {
     pub(crate) header: Vec<String>,
 
     /// Subprotocol to offer; may be repeated
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = subprotocol)]
     pub(crate) subprotocol: Vec<String>,
 
     /// Origin to send
-    #[arg(long, value_name = "ORIGIN")]
+    #[arg(long, value_name = "ORIGIN", value_parser = origin)]
     pub(crate) origin: Option<String>,
 }
 
@@ -205,14 +206,14 @@ impl From<Judge> for JudgeKind {
 #[derive(Debug, Args)]
 pub(crate) struct ListenArgs {
     /// Addresses to listen on, IPv4 or IPv6 [default: 127.0.0.1:9001]
-    #[arg(value_name = "ADDR")]
+    #[arg(value_name = "ADDR", value_parser = address)]
     pub(crate) addrs: Vec<SocketAddr>,
 
     #[command(flatten)]
     pub(crate) run: RunArgs,
 
     /// Stop when, after some client was there, none has been connected for so many seconds
-    #[arg(long, value_name = "S", value_parser = seconds)]
+    #[arg(long, value_name = "S", value_parser = patience)]
     pub(crate) until_idle: Option<f64>,
 
     /// Stop when so many agents have asked for their reports
@@ -237,11 +238,17 @@ pub(crate) struct ListenArgs {
 pub(crate) struct ClientArgs {
     /// Command that starts the client; {url} and {agent} are replaced, and stand in the
     /// environment as `WSPROOF_URL` and `WSPROOF_AGENT`. Without ADDR, a free port is taken
-    #[arg(long, value_name = "CMD")]
+    #[arg(long, value_name = "CMD", value_parser = NonEmptyStringValueParser::new())]
     pub(crate) client_cmd: Option<String>,
 
     /// What the client is to call itself
-    #[arg(long, value_name = "NAME", default_value = "client", requires = "client_cmd")]
+    #[arg(
+        long,
+        value_name = "NAME",
+        default_value = "client",
+        value_parser = NonEmptyStringValueParser::new(),
+        requires = "client_cmd"
+    )]
     pub(crate) agent: String,
 
     /// Seconds without a case at work after which a client is given up
@@ -249,7 +256,7 @@ pub(crate) struct ClientArgs {
         long,
         value_name = "S",
         default_value_t = 60.0,
-        value_parser = seconds,
+        value_parser = patience,
         requires = "client_cmd"
     )]
     pub(crate) client_timeout: f64,
@@ -258,7 +265,7 @@ pub(crate) struct ClientArgs {
 #[derive(Debug, Args)]
 pub(crate) struct EchoArgs {
     /// Addresses to listen on, IPv4 or IPv6
-    #[arg(value_name = "ADDR", default_value = "127.0.0.1:9001")]
+    #[arg(value_name = "ADDR", default_value = "127.0.0.1:9001", value_parser = address)]
     pub(crate) addrs: Vec<SocketAddr>,
 
     /// Largest message in octets; larger ones are refused with 1009
@@ -266,7 +273,7 @@ pub(crate) struct EchoArgs {
     pub(crate) max_message: usize,
 
     /// Subprotocol that the server speaks; may be repeated
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = subprotocol)]
     pub(crate) subprotocol: Vec<String>,
 
     /// Crossbar.io node file: serve its transports of type `websocket.testee` instead
@@ -371,17 +378,39 @@ fn time_scale(text: &str) -> Result<f64, String> {
     }
 }
 
-fn seconds(text: &str) -> Result<f64, String> {
+fn patience(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
-        Ok(seconds) if (0.0..=86_400.0).contains(&seconds) => Ok(seconds),
-        Ok(_) => Err("seconds are from 0 to 86400".to_owned()),
+        Ok(seconds) if (0.0..0.001).contains(&seconds) => Err("a peer needs some time".to_owned()),
+        Ok(seconds) if (0.001..=86_400.0).contains(&seconds) => Ok(seconds),
+        Ok(_) => Err("seconds are from 0.001 to 86400".to_owned()),
         Err(error) => Err(error.to_string()),
     }
 }
 
-fn patience(text: &str) -> Result<f64, String> {
-    let seconds = seconds(text)?;
-    if seconds < 0.001 { Err("a server needs some time".to_owned()) } else { Ok(seconds) }
+fn address(text: &str) -> Result<SocketAddr, String> {
+    text.parse().map_err(|_| "an address is written like 127.0.0.1:9001 or [::1]:9001".to_owned())
+}
+
+/// Whether a text is a token (RFC 9110, 5.6.2), as names of fields and subprotocols are.
+pub(crate) fn is_token(text: &str) -> bool {
+    let tchar = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c);
+    !text.is_empty() && text.chars().all(tchar)
+}
+
+fn subprotocol(text: &str) -> Result<String, String> {
+    if is_token(text) {
+        Ok(text.to_owned())
+    } else {
+        Err("a subprotocol has no white space and no separators (RFC 6455, 4.1)".to_owned())
+    }
+}
+
+fn origin(text: &str) -> Result<String, String> {
+    if text.chars().any(char::is_control) {
+        Err("an origin has no control characters".to_owned())
+    } else {
+        Ok(text.to_owned())
+    }
 }
 
 fn agents(text: &str) -> Result<usize, String> {

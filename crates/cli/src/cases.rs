@@ -13,21 +13,13 @@ use crate::{
 };
 
 pub(crate) fn run(args: &CasesArgs) -> Result<Exit, Error> {
-    let all = if args.patterns.is_empty() { vec!["*".to_owned()] } else { args.patterns.clone() };
-    let selection = select(wsproof_cases::catalogue(), &all, &[]);
-    if let Some(pattern) = selection.void.first() {
-        return Err(Error::usage(format!(
-            "`{pattern}` is no case and selects none; `wsproof cases` lists them"
-        )));
-    }
-    let in_full = !args.patterns.is_empty() && selection.cases.len() <= 20;
+    let cases = select(wsproof_cases::catalogue(), &args.patterns, &[])?;
+    let in_full = !args.patterns.is_empty() && cases.len() <= 20;
     let text = match args.format {
-        Format::Json => json_text(&selection.cases),
-        Format::Md => markdown(&selection.cases),
-        Format::Text if in_full => {
-            selection.cases.iter().map(details).collect::<Vec<_>>().join("\n")
-        }
-        Format::Text => list(&selection.cases),
+        Format::Json => json_text(&cases),
+        Format::Md => markdown(&cases),
+        Format::Text if in_full => cases.iter().map(details).collect::<Vec<_>>().join("\n"),
+        Format::Text => list(&cases),
     };
     output::line(text.trim_end());
     Ok(Exit::AsExpected)

@@ -88,13 +88,22 @@ pub(crate) fn announce(urls: &[String], ready: &ReadyFile<'_>) -> Result<(), Err
 pub(crate) struct ReadyFile<'a>(Option<&'a Path>);
 
 impl<'a> ReadyFile<'a> {
-    /// Removes what an earlier run has left, which would say so too early.
+    /// Removes what an earlier run has left, which would say so too early: a plain file, for a pipe
+    /// or a link is the user's.
     pub(crate) fn new(path: Option<&'a Path>) -> Result<Self, Error> {
-        if let Some(path) = path
-            && let Err(error) = std::fs::remove_file(path)
-            && error.kind() != std::io::ErrorKind::NotFound
-        {
-            return Err(Error::failed(format!("remove {}", path.display()), error));
+        let Some(named) = path else { return Ok(Self(None)) };
+        let fault =
+            |what: &str| Err(Error::usage(format!("--ready-file {}: {what}", named.display())));
+        let folder = named.parent().filter(|folder| !folder.as_os_str().is_empty());
+        if named.is_dir() {
+            return fault("this is a folder; name a file");
+        }
+        if folder.is_some_and(|folder| !folder.is_dir()) {
+            return fault("there is no such folder; make it first");
+        }
+        let is_left = std::fs::symlink_metadata(named).is_ok_and(|left| left.is_file());
+        if is_left && let Err(error) = std::fs::remove_file(named) {
+            return Err(Error::failed(format!("remove {}", named.display()), error));
         }
         Ok(Self(path))
     }

@@ -11,7 +11,7 @@ use std::{
 
 use wsproof_engine::Case;
 use wsproof_report::{
-    Gate, JudgeKind, Results, badge,
+    File, Gate, JudgeKind, Results, badge,
     baseline::{Baseline, Update},
     gate::{FailOn, Fault, FindingKind, Question, Scope},
     github, html, junit, markdown,
@@ -122,6 +122,12 @@ impl Setup {
         render(&Gate::new(self.question(ended, baseline)))
     }
 
+    /// The report's page with what the comparison with the baseline came to, if there is one.
+    pub(crate) fn index(&self, ended: Ended<'_>) -> Option<File> {
+        let baseline = &self.baseline.as_ref()?.baseline;
+        Some(index(&Gate::new(self.question(ended, Some(baseline))), ended))
+    }
+
     /// Compares, writes the wanted files and prints the summary.
     pub(crate) fn conclude(&self, ended: Ended<'_>) -> Exit {
         let mut failed = false;
@@ -142,10 +148,7 @@ impl Setup {
         let gate = Gate::new(self.question(ended, updated.as_ref().or(read)));
         if gate.has_baseline() && ended.is_written {
             // The page was written before anything could be compared.
-            let titles = wsproof_cases::section_title;
-            let Ended { results, cases, judge, page, .. } = ended;
-            let index = html::index(results, cases, judge, titles, Some(&gate));
-            attempt(write(page, &index.contents));
+            attempt(write(ended.page, &index(&gate, ended).contents));
         }
         let files: [(_, Render); 3] = [
             (&self.files.junit, junit::render),
@@ -223,7 +226,7 @@ impl Expected {
                 Ok(Self { path, text: None, baseline })
             }
             Err(error) => Err(Error::usage(format!(
-                "read the baseline {}: {error}; --update-baseline makes one from a run",
+                "failed to read the baseline {}: {error}; --update-baseline makes one from a run",
                 path.display()
             ))),
         }
@@ -254,6 +257,11 @@ fn fail_on(args: &GateArgs) -> Result<FailOn, Error> {
         });
     }
     Ok(faults)
+}
+
+fn index(gate: &Gate<'_>, ended: Ended<'_>) -> File {
+    let titles = wsproof_cases::section_title;
+    html::index(ended.results, ended.cases, ended.judge, titles, Some(gate))
 }
 
 fn exit(gate: &Gate<'_>, ended: Ended<'_>) -> Exit {

@@ -12,6 +12,7 @@ use std::{
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use wsproof_engine::{Accept, Case, Limits, Settings, Timers};
+use wsproof_report::number;
 use wsproof_runner::{Admission, ListenOptions, listen};
 use wsproof_testee::{ServerTls, server};
 
@@ -98,7 +99,7 @@ pub(crate) async fn run(args: ListenArgs) -> Result<Exit, Error> {
     };
     serve(plan, serving, |urls, cases| {
         echo::announce(urls, &ready)?;
-        output::notice(&format!("{cases} cases for clients"));
+        output::notice(&format!("{} for clients", number(cases, "case")));
         if !is_waited_for {
             output::notice("  ask for /getCaseCount, then /runCase?case=N&agent=NAME for each,");
             output::notice("  and in the end for /updateReports?agent=NAME");
@@ -184,7 +185,7 @@ pub(crate) async fn serve(
                 }
             }
             cut_off = &mut listening => break cut_off,
-            () = client::over(&mut client) => stop.cancel(),
+            () = client::over(&mut client), if !stop.is_cancelled() => stop.cancel(),
         }
     };
     while let Ok(visit) = visits.try_recv() {

@@ -27,8 +27,9 @@ pub(crate) struct Node {
 /// Reads a node file: JSON, with comments and trailing commas allowed. Host names in it are looked
 /// up.
 pub(crate) fn load(path: &Path) -> Result<Node, Error> {
-    let text = fs::read_to_string(path)
-        .map_err(|error| Error::usage(format!("read the node file {}: {error}", path.display())))?;
+    let text = fs::read_to_string(path).map_err(|error| {
+        Error::usage(format!("failed to read the node file {}: {error}", path.display()))
+    })?;
     let folder = path.parent().unwrap_or_else(|| Path::new(""));
     let located = |what: String| format!("{}: {what}", path.display());
     let mut node = parse(&text, folder).map_err(|what| Error::usage(located(what)))?;

@@ -53,11 +53,16 @@ pub(crate) fn spans(spans: &[Span]) {
     line(text.trim_end());
 }
 
-/// Writes a file that is either there whole or not at all.
+/// Writes a file that is either there whole or not at all. What is no plain file is written to as it
+/// is: nothing can take the place of a pipe or a terminal, and a link is to stay one.
 pub(crate) fn write_whole(path: &Path, contents: &[u8]) -> Result<(), Error> {
     let fault = |error| Error::failed(format!("write {}", path.display()), error);
-    if fs::metadata(path).is_ok_and(|known| !known.is_file() && !known.is_dir()) {
-        // A pipe or a terminal, which nothing can take the place of.
+    if path == Path::new("/dev/stdout") {
+        // A file behind it that is opened anew is written from its beginning, where other lines are.
+        let mut stdout = std::io::stdout().lock();
+        return stdout.write_all(contents).and_then(|()| stdout.flush()).map_err(fault);
+    }
+    if fs::symlink_metadata(path).is_ok_and(|known| !known.is_file()) {
         return fs::write(path, contents).map_err(fault);
     }
     let partial = path.with_extension("partial");
@@ -89,4 +94,28 @@ pub(crate) fn start_logging() {
     let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     // A second call, as in tests, changes nothing.
     let _ = subscriber.try_init();
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    #[test]
+    fn a_link_is_written_through() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = |name: &str| dir.path().join(name);
+        fs::write(path("there.xml"), "before").unwrap();
+        for (target, link) in [("there.xml", "a.xml"), ("new.xml", "b.xml")] {
+            symlink(target, path(link)).unwrap();
+            write_whole(&path(link), b"after").unwrap();
+            assert_eq!(fs::read_link(path(link)).unwrap(), Path::new(target));
+            assert_eq!(fs::read(path(target)).unwrap(), b"after");
+        }
+        fs::create_dir(path("folder.xml")).unwrap();
+        write_whole(&path("folder.xml"), b"text").unwrap_err();
+        // Nothing is left beside them.
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 5);
+    }
 }

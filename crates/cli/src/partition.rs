@@ -16,6 +16,9 @@ pub(crate) enum Partition {
     Part { by: PartBy, part: u32, parts: u32 },
 }
 
+/// Far more than there are cases: a number that is larger is a mistake.
+const MOST_PARTS: u32 = 10_000;
+
 /// Variables with which CI systems number jobs that run beside each other, and the number of the
 /// first one.
 const SYSTEMS: [(&str, &str, u32); 7] = [
@@ -51,6 +54,9 @@ impl FromStr for Partition {
         if part < 1 || part > parts {
             return Err(format!("there is no part {part} of {parts}; parts count from 1"));
         }
+        if parts > MOST_PARTS {
+            return Err(format!("{parts} parts are too many; a run has at most {MOST_PARTS}"));
+        }
         Ok(Self::Part { by, part, parts })
     }
 }
@@ -66,16 +72,15 @@ impl Partition {
             }
         };
         let info = PartInfo { by, part, parts, of: cases.len() };
-        let numbers = match by {
+        let numbers: Vec<u64> = match by {
             PartBy::Hash => {
                 cases.iter().map(|case| hash(case.id.as_str()) % u64::from(parts)).collect()
             }
             PartBy::Slice => (0..u64::from(parts)).cycle().take(cases.len()).collect(),
             PartBy::Weighted => weighted(&cases, parts),
         };
-        let mine = |index: usize, _: &Case| numbers[index] == u64::from(part - 1);
-        let cases = cases.into_iter().enumerate().filter(|(index, case)| mine(*index, case));
-        Ok((cases.map(|(_, case)| case).collect(), info))
+        let cases = cases.into_iter().zip(numbers).filter(|(_, of)| *of == u64::from(part - 1));
+        Ok((cases.map(|(case, _)| case).collect(), info))
     }
 }
 
@@ -93,6 +98,11 @@ fn from_variables(value: impl Fn(&str) -> Option<String>) -> Result<(u32, u32), 
             })
         };
         let (part, parts) = (number(index, Some(text))?, number(total, value(total))?);
+        if parts > MOST_PARTS {
+            return Err(Error::usage(format!(
+                "--partition auto: {total}={parts} is too many; a run has at most {MOST_PARTS} parts"
+            )));
+        }
         return match part.checked_sub(first) {
             Some(part) if part < parts => Ok((part + 1, parts)),
             _ => Err(Error::usage(format!(
@@ -141,25 +151,24 @@ fn hash(text: &str) -> u64 {
 mod tests {
     use super::*;
 
-    fn check_parts(by: PartBy, parts: u32) {
+    fn check_parts(by: PartBy, parts: u32, cases: &[Case]) {
         let mut all: Vec<_> = (1..=parts)
-            .flat_map(|part| {
-                let cases = wsproof_cases::classic();
-                Partition::Part { by, part, parts }.take(cases).unwrap().0
-            })
+            .flat_map(|part| Partition::Part { by, part, parts }.take(cases.to_vec()).unwrap().0)
             .map(|case| case.id)
             .collect();
         all.sort();
-        let classic: Vec<_> = wsproof_cases::classic().into_iter().map(|case| case.id).collect();
-        assert_eq!(all, classic);
+        let ids: Vec<_> = cases.iter().map(|case| case.id.clone()).collect();
+        assert_eq!(all, ids);
     }
 
     #[test]
     fn each_case_is_in_one_part() {
-        for parts in [1, 2, 7, 600] {
-            check_parts(PartBy::Slice, parts);
-            check_parts(PartBy::Hash, parts);
-            check_parts(PartBy::Weighted, parts);
+        let cases = wsproof_cases::classic();
+        // With more parts than cases as well.
+        for (parts, cases) in [(1, &cases[..]), (2, &cases), (7, &cases), (60, &cases[..50])] {
+            check_parts(PartBy::Slice, parts, cases);
+            check_parts(PartBy::Hash, parts, cases);
+            check_parts(PartBy::Weighted, parts, cases);
         }
     }
 
@@ -179,9 +188,18 @@ mod tests {
         let by = PartBy::Hash;
         assert_eq!("hash:2/4".parse(), Ok(Partition::Part { by, part: 2, parts: 4 }));
         assert_eq!("auto".parse(), Ok(Partition::Auto));
-        for wrong in
-            ["", "2/4", "slice:2", "slice:0/4", "slice:5/4", "slice:1/0", "x:1/2", "hash:a/b"]
-        {
+        for wrong in [
+            "",
+            "2/4",
+            "slice:2",
+            "slice:0/4",
+            "slice:5/4",
+            "slice:1/0",
+            "x:1/2",
+            "hash:a/b",
+            "weighted:1/10001",
+            "weighted:1/4294967295",
+        ] {
             assert!(wrong.parse::<Partition>().is_err(), "{wrong}");
         }
     }
@@ -200,6 +218,7 @@ mod tests {
         check_variables(&[("CIRCLE_NODE_INDEX", "0"), ("CIRCLE_NODE_TOTAL", "4")], Some((1, 4)));
         check_variables(&[("CIRCLE_NODE_INDEX", "4"), ("CIRCLE_NODE_TOTAL", "4")], None);
         check_variables(&[("CI_NODE_INDEX", "0"), ("CI_NODE_TOTAL", "4")], None);
+        check_variables(&[("CI_NODE_INDEX", "1"), ("CI_NODE_TOTAL", "4294967295")], None);
         check_variables(&[("JOB_COMPLETION_INDEX", "0")], None);
         check_variables(&[], None);
     }

@@ -138,8 +138,10 @@ async fn again(
     let mut server = None;
     let url = if let Some(command) = &args.server_cmd {
         let url = args.url.as_deref().map(WsUrl::parse).transpose().map_err(Error::usage)?;
-        let limit = Duration::from_secs(30);
-        let (url, started) = test::start_server(command, url.as_ref(), None, limit).await?;
+        let ready = given.as_deref().and_then(|given| given.server_ready.clone());
+        let limit = given.as_deref().map_or(30, |given| given.server_timeout);
+        let limit = Duration::from_secs(limit);
+        let (url, started) = test::start_server(command, url.as_ref(), ready, limit).await?;
         server = Some(started);
         url
     } else if let Some(url) = &args.url {
@@ -162,7 +164,7 @@ async fn again(
         Some(given) => Limits::Scaled(args.time_scale.unwrap_or(given.run.time_scale)),
         None => Limits::Scaled(args.time_scale.unwrap_or(1.0)),
     };
-    let dial = dial(args, info, given.as_deref(), &url)?;
+    let dial = dial(args, info, &url)?;
     let tls = match given.as_deref() {
         Some(given) if url.secure && args.tls == TlsArgs::default() => &given.tls,
         _ => &args.tls,
@@ -227,26 +229,13 @@ fn given(command: &[String]) -> Option<Box<TestArgs>> {
 }
 
 /// How the peer was dialled, with what the command line says in its place.
-fn dial(
-    args: &ReplayArgs,
-    info: &PeerInfo,
-    given: Option<&TestArgs>,
-    url: &WsUrl,
-) -> Result<Dial, Error> {
-    let plain = || Dial {
+fn dial(args: &ReplayArgs, info: &PeerInfo, url: &WsUrl) -> Result<Dial, Error> {
+    // Only clients are stored without it.
+    let mut dial = info.dial.clone().unwrap_or_else(|| Dial {
         target: Target::new(url.host_field(false), url.path.clone()),
         timers: None,
         settings: wsproof_engine::Settings::default(),
-    };
-    let mut dial = match (&info.dial, given) {
-        (Some(dial), _) => dial.clone(),
-        (None, Some(given)) => {
-            let mut dial = plain();
-            ask(&mut dial.target, &given.request)?;
-            dial
-        }
-        (None, None) => plain(),
-    };
+    });
     if url.to_string() != info.url {
         (dial.target.host, dial.target.path) = (url.host_field(false), url.path.clone());
     }

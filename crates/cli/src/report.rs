@@ -15,7 +15,10 @@ use wsproof_report::{
 };
 
 use crate::{
-    args::{CheckArgs, DiffArgs, GateArgs, Judge, MergeArgs, RenderArgs, ReportCommand},
+    args::{
+        CheckArgs, DiffArgs, FilesArgs, FolderArgs, GateArgs, Judge, MergeArgs, RenderArgs,
+        ReportCommand,
+    },
     exit::{Error, Exit},
     gate::{Ended, Render, Setup},
     listen::for_clients,
@@ -30,9 +33,7 @@ pub(crate) fn run(command: &ReportCommand) -> Result<Exit, Error> {
             folder(args, |stored| stored::classic_files(&stored.results, &stored.cases))
         }
         ReportCommand::Diff(args) => compare(args),
-        ReportCommand::Html(args) => {
-            folder(args, |stored| stored::pages(&stored.results, &stored.cases, stored.judge))
-        }
+        ReportCommand::Html(args) => pages(args),
         ReportCommand::Json(args) => text(args, "report.json", json::render),
         ReportCommand::Junit(args) => text(args, "junit.xml", junit::render),
         ReportCommand::Markdown(args) => text(args, "report.md", markdown::render),
@@ -67,10 +68,8 @@ impl Stored {
         Self { results, cases, catalogue, judge: judge.map_or(told, JudgeKind::from) }
     }
 
-    fn read(files: &[PathBuf], judge: Option<Judge>) -> Result<Self, Error> {
-        let joined =
-            merge::join(&parts(files)?).map_err(|error| Error::usage(error.to_string()))?;
-        Ok(Self::new(joined, judge))
+    fn read(args: &FilesArgs) -> Result<Self, Error> {
+        Ok(Self::new(joined(&args.files)?, args.judge))
     }
 
     fn setup(&self, gate: &GateArgs) -> Result<Setup, Error> {
@@ -80,7 +79,13 @@ impl Stored {
         Setup::new(gate, self.judge, selection, self.catalogue.clone(), scope)
     }
 
-    fn ended<'a>(&'a self, page: &'a Path) -> Ended<'a> {
+    /// For what is rendered, and neither decides nor writes anything else.
+    fn expected(&self, args: &RenderArgs) -> Result<Setup, Error> {
+        self.setup(&GateArgs { expect: args.expect.clone(), ..GateArgs::default() })
+    }
+
+    /// `is_written` says whether `page` is one that was written now.
+    fn ended<'a>(&'a self, page: &'a Path, is_written: bool) -> Ended<'a> {
         let results = &self.results;
         let gone = |peer: &str| !results.is_client(peer) && !results.missing(peer).is_empty();
         Ended {
@@ -88,11 +93,16 @@ impl Stored {
             cases: &self.cases,
             judge: self.judge,
             page,
-            is_written: page.ends_with("index.html"),
+            is_written,
             interrupted: results.is_interrupted(),
             incomplete: results.peers().iter().any(|peer| gone(&peer.peer)),
         }
     }
+}
+
+/// The results of all files as one.
+fn joined(files: &[PathBuf]) -> Result<Results, Error> {
+    merge::join(&parts(files)?).map_err(|error| Error::usage(error.to_string()))
 }
 
 fn parts(files: &[PathBuf]) -> Result<Vec<Part>, Error> {
@@ -123,21 +133,40 @@ fn patterns(cases: &[Case], catalogue: &[Case]) -> Vec<String> {
     patterns.collect()
 }
 
-/// Renders into a folder.
-fn folder(args: &RenderArgs, files: impl Fn(&Stored) -> Vec<File>) -> Result<Exit, Error> {
-    let stored = Stored::read(&args.files, args.judge)?;
+/// Renders into a folder what does not depend on a judgement.
+fn folder(args: &FolderArgs, files: impl Fn(&Stored) -> Vec<File>) -> Result<Exit, Error> {
+    let stored = Stored::new(joined(&args.files)?, None);
+    stored::write(&args.out, &files(&stored))?;
+    output::line(&format!("report    {}", args.out.display()));
+    Ok(Exit::AsExpected)
+}
+
+/// Renders the report for people.
+fn pages(args: &RenderArgs) -> Result<Exit, Error> {
+    if args.expect.baseline.is_none() && !args.expect.fail_on.is_empty() {
+        return Err(Error::usage(
+            "the pages show what --fail-on finds beside a baseline only; add --baseline FILE, or \
+             leave --fail-on out",
+        ));
+    }
+    let stored = Stored::read(&args.stored)?;
+    let setup = stored.expected(args)?;
+    let mut files = stored::pages(&stored.results, &stored.cases, stored.judge);
+    if let Some(index) = setup.index(stored.ended(Path::new(""), false)) {
+        files.retain(|file| file.name != index.name);
+        files.push(index);
+    }
     let out = args.out.clone().unwrap_or_else(|| PathBuf::from("wsproof-report"));
-    stored::write(&out, &files(&stored))?;
+    stored::write(&out, &files)?;
     output::line(&format!("report    {}", out.display()));
     Ok(Exit::AsExpected)
 }
 
 /// Renders a text, into a file of a folder or to stdout.
 fn text(args: &RenderArgs, name: &str, render: Render) -> Result<Exit, Error> {
-    let stored = Stored::read(&args.files, args.judge)?;
-    let gate = GateArgs { expect: args.expect.clone(), ..GateArgs::default() };
-    let setup = stored.setup(&gate)?;
-    let text = setup.render(stored.ended(Path::new("")), render);
+    let stored = Stored::read(&args.stored)?;
+    let setup = stored.expected(args)?;
+    let text = setup.render(stored.ended(Path::new(""), false), render);
     if let Some(out) = &args.out {
         let file = File { name: name.to_owned(), contents: text.into_bytes() };
         stored::write(out, &[file])?;
@@ -149,11 +178,11 @@ fn text(args: &RenderArgs, name: &str, render: Render) -> Result<Exit, Error> {
 }
 
 fn check(args: &CheckArgs) -> Result<Exit, Error> {
-    let stored = Stored::read(&args.files, args.judge)?;
+    let stored = Stored::read(&args.stored)?;
     let setup = stored.setup(&args.gate)?;
     // At least one file is named.
-    let first = args.files.first().cloned().unwrap_or_default();
-    Ok(setup.conclude(stored.ended(&first)))
+    let first = args.stored.files.first().cloned().unwrap_or_default();
+    Ok(setup.conclude(stored.ended(&first, false)))
 }
 
 fn merge(args: &MergeArgs) -> Result<Exit, Error> {
@@ -165,7 +194,7 @@ fn merge(args: &MergeArgs) -> Result<Exit, Error> {
     let mut files = stored::report(&stored.results, &stored.cases, stored.judge);
     files.push(File { name: "results.jsonl".to_owned(), contents: lines.into_bytes() });
     stored::write(&args.out, &files)?;
-    Ok(setup.conclude(stored.ended(&args.out.join("index.html"))))
+    Ok(setup.conclude(stored.ended(&args.out.join("index.html"), true)))
 }
 
 fn compare(args: &DiffArgs) -> Result<Exit, Error> {

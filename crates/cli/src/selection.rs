@@ -5,46 +5,30 @@ use wsproof_report::{contract::PartInfo, gate::Scope};
 
 use crate::{args::RunArgs, exit::Error, gate, output, partition::Partition, stored};
 
-/// The cases that a user asked for, in catalogue order.
-#[derive(Debug)]
-pub(crate) struct Selection {
-    pub(crate) cases: Vec<Case>,
-    /// Patterns that select nothing.
-    pub(crate) void: Vec<String>,
-}
-
-/// Takes what `wanted` selects and `excluded` does not. Empty patterns are harmless.
-pub(crate) fn select(cases: Vec<Case>, wanted: &[String], excluded: &[String]) -> Selection {
-    let any = |patterns: &[String], id: &str| patterns.iter().any(|pattern| selects(pattern, id));
-    let void = wanted
-        .iter()
-        .chain(excluded)
-        .filter(|pattern| !pattern.is_empty())
-        .filter(|pattern| !cases.iter().any(|case| selects(pattern, case.id.as_str())))
-        .cloned()
-        .collect();
-    let cases = cases
-        .into_iter()
-        .filter(|case| any(wanted, case.id.as_str()) && !any(excluded, case.id.as_str()))
-        .collect();
-    Selection { cases, void }
-}
-
-/// As [`select`], for a command line: without a wish, all cases; a pattern that selects nothing is
-/// wrong usage.
-fn select_known(
-    cases: Vec<Case>,
+/// Takes what `wanted` selects and `excluded` does not, in the order of the catalogue: without a
+/// wish, all cases. A pattern that selects nothing is wrong usage, but an empty one beside others is
+/// harmless.
+pub(crate) fn select(
+    mut cases: Vec<Case>,
     wanted: &[String],
     excluded: &[String],
 ) -> Result<Vec<Case>, Error> {
     let all = ["*".to_owned()];
     let wanted = if wanted.is_empty() { &all } else { wanted };
-    let Selection { cases, void } = select(cases, wanted, excluded);
-    if let Some(pattern) = void.first() {
+    let mut patterns = wanted.iter().chain(excluded).filter(|pattern| !pattern.is_empty());
+    let is_void = |pattern: &str| !cases.iter().any(|case| selects(pattern, case.id.as_str()));
+    if let Some(pattern) = patterns.find(|pattern| is_void(pattern)) {
         return Err(Error::usage(format!(
             "`{pattern}` is no case and selects none; `wsproof cases` lists them"
         )));
     }
+    if wanted.iter().all(String::is_empty) {
+        return Err(Error::usage(
+            "no case is named where some are to be; leave the empty pattern out for all of them",
+        ));
+    }
+    let any = |patterns: &[String], id: &str| patterns.iter().any(|pattern| selects(pattern, id));
+    cases.retain(|case| any(wanted, case.id.as_str()) && !any(excluded, case.id.as_str()));
     if cases.is_empty() {
         return Err(Error::usage("--exclude leaves no case to run"));
     }
@@ -66,7 +50,7 @@ pub(crate) fn select_for(
     run: &RunArgs,
     partition: Option<Partition>,
 ) -> Result<Option<Selected>, Error> {
-    let mut cases = select_known(catalogue.clone(), &run.cases, &run.exclude)?;
+    let mut cases = select(catalogue.clone(), &run.cases, &run.exclude)?;
     let scope = if run.last_failed || partition.is_some() { Scope::Part } else { Scope::Whole };
     let all = if run.cases.is_empty() { vec!["*".to_owned()] } else { run.cases.clone() };
     let selection = (all, run.exclude.clone());

@@ -18,7 +18,7 @@ use wsproof_report::{
     contract::{
         self, Confirmation, End, Excluded, Machine, Note, PartInfo, PeerInfo, RunInfo, Verdict,
     },
-    html, pcapng,
+    html, number, pcapng,
 };
 use wsproof_runner::{Attempt, Event, Options, Peer, Settled, run_peer};
 
@@ -74,6 +74,10 @@ pub(crate) struct NamedPeer {
 /// A run under way.
 pub(crate) struct Session {
     plan: Plan,
+    /// Its cases, as reports take them.
+    cases: Vec<Case>,
+    /// The same for the classic files.
+    classic_order: Vec<Case>,
     results: Results,
     file: BufWriter<File>,
     path: PathBuf,
@@ -108,7 +112,8 @@ impl Written {
 impl Session {
     /// Opens the report's folder and writes the first line of the results.
     pub(crate) fn start(plan: Plan, cancel: CancellationToken) -> Result<Self, Error> {
-        stored::create_folder(&plan.out)?;
+        let folders = [Some(&plan.out), plan.pcapng.as_ref()];
+        folders.into_iter().flatten().try_for_each(|folder| stored::create_folder(folder))?;
         let path = stored::path_in(&plan.out);
         let file = File::create(&path)
             .map_err(|error| Error::failed(format!("create {}", path.display()), error))?;
@@ -129,8 +134,11 @@ impl Session {
                     .map_or(1, |n| u32::try_from(n.get()).unwrap_or(u32::MAX)),
             },
         };
+        let cases: Vec<_> = plan.cases.iter().map(|case| Case::clone(case)).collect();
         let mut session = Self {
             plan,
+            classic_order: stored::classic_order(&cases),
+            cases,
             results: Results::default(),
             file: BufWriter::new(file),
             path,
@@ -208,13 +216,13 @@ impl Session {
         self.write_report()?;
         if let Some(folder) = &self.plan.pcapng {
             // One by one: they are large.
-            for file in pcapng::files(&self.results, &self.cases()) {
+            for file in pcapng::files(&self.results, &self.cases) {
                 stored::write(folder, &[file])?;
             }
         }
         let ended = Ended {
             results: &self.results,
-            cases: &self.cases(),
+            cases: &self.cases,
             judge: self.plan.judge,
             page: &self.plan.out.join("index.html"),
             is_written: true,
@@ -230,9 +238,7 @@ impl Session {
     /// Writes the report, as far as the run has come: what is not there yet, and what has changed
     /// since it was written last. Many agents may ask for it many times.
     pub(crate) fn write_report(&mut self) -> Result<(), Error> {
-        let cases = self.cases();
-        let classic_order = stored::classic_order(&cases);
-        let Self { plan, results, written, .. } = self;
+        let Self { plan, cases, classic_order, results, written, .. } = self;
         // Scripts clean up between two clients.
         stored::create_folder(&plan.out)?;
         let mut wanted = |name: &str, record: &Record| {
@@ -242,20 +248,13 @@ impl Session {
         };
         let take = |file| stored::write_file(&plan.out, &file);
         let titles = wsproof_cases::section_title;
-        html::each(results, &cases, plan.judge, titles, &mut wanted, take)?;
-        classic::each(results, &classic_order, &mut wanted, take)
-    }
-
-    fn cases(&self) -> Vec<Case> {
-        self.plan.cases.iter().map(|case| Case::clone(case)).collect()
+        html::each(results, cases, plan.judge, titles, &mut wanted, take)?;
+        classic::each(results, classic_order, &mut wanted, take)
     }
 
     fn cases_for(&self, agent: Option<&str>) -> Vec<Arc<Case>> {
-        let cases = self.plan.cases.iter();
-        cases
-            .filter(|case| !agent.is_some_and(|a| self.is_excluded(a, &case.id)))
-            .cloned()
-            .collect()
+        let excluded = |case: &Case| agent.is_some_and(|a| self.is_excluded(a, &case.id));
+        self.plan.cases.iter().filter(|case| !excluded(case)).cloned().collect()
     }
 
     fn excluded_for(&self, agent: &str) -> Vec<CaseId> {
@@ -408,7 +407,10 @@ impl Listener {
     fn new(plan: &Plan, named: &NamedPeer, cases: usize) -> Self {
         let progress = (plan.voice == Voice::Own).then(|| {
             let who = named.agent.as_ref().map_or(String::new(), |agent| format!("{agent} at "));
-            Progress::new(&format!("testing {who}{} with {cases} cases", named.url), cases)
+            Progress::new(
+                &format!("testing {who}{} with {}", named.url, number(cases, "case")),
+                cases,
+            )
         });
         Self {
             voice: plan.voice,
@@ -460,12 +462,8 @@ impl Listener {
         let Some(judgement) = judged.map(|attempt| attempt.judgement(judge)) else { return };
         if judgement.deviates() || unstable {
             let mark = if unstable { "unstable" } else { "deviates" };
-            let reason = if judgement.behavior == wsproof_engine::Behavior::Failed {
-                &judgement.reason
-            } else {
-                &judgement.close_reason
-            };
-            progress.say(&format!("  {mark} {:<8} {}", case.id, output::clean(reason)));
+            let reason = output::clean(judgement.deciding_reason());
+            progress.say(&format!("  {mark} {:<8} {reason}", case.id));
         }
     }
 

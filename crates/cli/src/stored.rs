@@ -19,9 +19,18 @@ pub(crate) fn path_in(out: &Path) -> PathBuf {
 /// Reads a `results.jsonl`, or that of a folder.
 pub(crate) fn read(path: &Path) -> Result<Results, Error> {
     let path = if path.is_dir() { path_in(path) } else { path.to_owned() };
-    let octets = fs::read(&path)
-        .map_err(|error| Error::usage(format!("read the results {}: {error}", path.display())))?;
-    Results::parse(octets).map_err(|error| Error::usage(format!("{}: {error}", path.display())))
+    let octets = fs::read(&path).map_err(|error| {
+        Error::usage(format!("failed to read the results {}: {error}", path.display()))
+    })?;
+    let results = Results::parse(octets)
+        .map_err(|error| Error::usage(format!("{}: {error}", path.display())))?;
+    if results.run().is_none() && results.peers().is_empty() {
+        return Err(Error::usage(format!(
+            "{}: no run is in it; name a results.jsonl, or the folder of a report",
+            path.display()
+        )));
+    }
+    Ok(results)
 }
 
 /// All files of a report.
@@ -59,11 +68,10 @@ pub(crate) fn write_file(out: &Path, file: &File) -> Result<(), Error> {
     output::write_whole(&out.join(&file.name), &file.contents)
 }
 
-/// Makes the folder of a report.
+/// Makes a folder for results.
 pub(crate) fn create_folder(out: &Path) -> Result<(), Error> {
-    fs::create_dir_all(out).map_err(|error| {
-        Error::failed(format!("create the report folder {}", out.display()), error)
-    })
+    fs::create_dir_all(out)
+        .map_err(|error| Error::failed(format!("create the folder {}", out.display()), error))
 }
 
 /// Leaves the cases that failed or were not judged in the results that lie in the report's folder.

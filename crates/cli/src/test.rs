@@ -8,7 +8,7 @@ use wsproof_runner::{Address, Identity, Peer, Readiness, ServerCommand, Tls, Tls
 use wsproof_testee::{EchoOptions, EchoServer};
 
 use crate::{
-    args::{RequestArgs, TestArgs, TlsArgs},
+    args::{RequestArgs, TestArgs, TlsArgs, is_token},
     echo::{end_signal, fault, leave_at_once, server_config},
     exit::{Error, Exit},
     output,
@@ -31,6 +31,9 @@ pub(crate) async fn run(args: TestArgs) -> Result<Exit, Error> {
     if args.agent.is_some() && urls.len() > 1 {
         return Err(Error::usage("--agent names one server; with several they name themselves"));
     }
+    if args.server_cmd.is_some() && urls.len() > 1 {
+        return Err(Error::usage("--server-cmd starts one server; more than one URL was given"));
+    }
     let fields = fields(&args.request)?;
     let cancel = CancellationToken::new();
     let plan = Plan {
@@ -47,17 +50,12 @@ pub(crate) async fn run(args: TestArgs) -> Result<Exit, Error> {
         part,
         gate,
     };
-    let mut session = Session::start(plan, cancel.clone())?;
     watch_for_interrupt(cancel.clone(), "interrupted");
 
     let mut agent = args.agent.clone();
     let mut command = None;
     let built_in = CancellationToken::new();
     if let Some(text) = &args.server_cmd {
-        if urls.len() > 1 {
-            let text = "--server-cmd starts one server; more than one URL was given";
-            return Err(Error::usage(text));
-        }
         let limit = Duration::from_secs(args.server_timeout);
         let ready = args.server_ready.clone();
         let (url, server) = start_server(text, urls.first(), ready, limit).await?;
@@ -67,6 +65,8 @@ pub(crate) async fn run(args: TestArgs) -> Result<Exit, Error> {
         urls.push(start_built_in(built_in.clone()).await?);
         agent.get_or_insert_with(|| "wsproof echo".to_owned());
     }
+    // What the last run has left is there until this one can begin.
+    let mut session = Session::start(plan, cancel)?;
     for url in &urls {
         let named = NamedPeer {
             url: url.to_string(),
@@ -140,8 +140,7 @@ fn field(text: &str) -> Result<(String, String), Error> {
     let fault = |what: &str| Error::usage(format!("--header `{text}`: {what}"));
     let (name, value) =
         text.split_once(':').ok_or_else(|| fault("a field is written `Name: value`"))?;
-    let token = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c);
-    if name.is_empty() || !name.chars().all(token) {
+    if !is_token(name) {
         return Err(fault("the name has a character that no field name may have"));
     }
     if value.chars().any(char::is_control) {

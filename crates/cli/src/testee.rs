@@ -3,6 +3,7 @@
 use std::{io, time::Duration};
 
 use tokio_util::sync::CancellationToken;
+use wsproof_report::number;
 use wsproof_runner::{Tls, explain_tls};
 use wsproof_testee::{
     ClientConfig, ClientTls, ConnectError, DeflateOffer, ServerAddress, Step, Walk, WalkError,
@@ -51,7 +52,8 @@ pub(crate) async fn run(args: TesteeArgs) -> Result<Exit, Error> {
     let mut progress = None;
     let walked = walk.run(&stop, |step| match step {
         Step::Counted(cases) => {
-            let title = format!("{url} has {cases} cases for {}", output::clean(&agent));
+            let title =
+                format!("{url} has {} for {}", number(cases, "case"), output::clean(&agent));
             progress = Some(Progress::new(&title, cases));
             count = cases;
         }

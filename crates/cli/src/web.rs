@@ -182,10 +182,11 @@ fn script(path: &'static str, text: &'static str) -> Embedded {
 /// Refuses what is more than reading, and says what browsers may do with an answer.
 async fn guard(secure: bool, request: Request, next: Next) -> Response {
     let policy = match (request.uri().path().starts_with("/reports"), secure) {
-        // The pages of a report have their style in them.
+        // The pages of a report have their style in them, and the index its script. A page whose own
+        // policy is stricter keeps that.
         (true, _) => {
-            "default-src 'none'; style-src 'unsafe-inline'; img-src data:; form-action \
-                      'none'; frame-ancestors 'none'"
+            "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; \
+             img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
         }
         (false, false) => policy!("ws:"),
         (false, true) => policy!("wss:"),

@@ -6,6 +6,7 @@ mod fuzzingserver;
 mod massconnect;
 mod options;
 mod pattern;
+mod plan;
 mod serializer;
 mod server;
 mod spec;
@@ -102,7 +103,8 @@ enum UserAgent {
 }
 
 const AFTER_HELP: &str = "Exit status: 0 when the run ended, whatever the verdicts, 1 for wrong \
-usage, 130 when interrupted. With WSPROOF_STRICT_EXIT=1: 0 as expected, 1 a peer deviates, 2 usage \
+usage, 130 when fuzzingclient, testeeclient or massconnect is interrupted; other modes end so, with \
+0. With WSPROOF_STRICT_EXIT=1: 0 as expected, 1 a peer deviates, 2 usage \
 or configuration, 3 the run could not be carried out. WSPROOF_JOBS=1 runs one case at a time.";
 
 /// Runs `wstest`. Its exit code is 0 when the run ended, whatever the verdicts, and 1 for wrong

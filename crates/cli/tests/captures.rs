@@ -1,16 +1,16 @@
 //! Captures, read by Wireshark's own dissector of WebSocket.
 //!
-//! Without `tshark` the test is skipped and says so; under `CI=true` it fails instead.
+//! Without `tshark` the test is skipped and says so; under `CI=true` it fails instead. Elsewhere
+//! than on Linux it is run on request.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
-#![allow(clippy::print_stderr, reason = "a skipped test must be seen")]
 
 mod support;
 
 use std::{fs, path::Path, process::Command};
 
 use serde_json::Value;
-use support::{echo, lines, serve, test, wsproof};
+use support::{echo, lines, packages, serve, test, wsproof};
 use tempfile::TempDir;
 
 const TESTER: &str = "192.0.2.1";
@@ -61,11 +61,10 @@ fn file_of(case: &str) -> String {
 }
 
 #[test]
+#[cfg_attr(not(target_os = "linux"), ignore = "CI has tshark on Linux alone")]
 fn wireshark_sees_what_was_logged() {
-    if Command::new("tshark").arg("--version").output().is_err() {
-        assert!(std::env::var_os("CI").is_none_or(|ci| ci != "true"), "tshark cannot be run");
-        eprintln!("skipped: tshark cannot be run");
-        return;
+    if !packages::can_be_run("tshark") {
+        return packages::skip("tshark cannot be run");
     }
     let dir = TempDir::new().unwrap();
     let (dir, server) = (dir.path(), serve(|stream, _| echo(stream)));

@@ -7,9 +7,9 @@
 
 mod support;
 
-use std::{path::Path, process::Command};
+use std::path::Path;
 
-use support::packages;
+use support::{BINARY, packages};
 
 /// Checks files against the schemas of GitHub workflows.
 const CHECK_JSONSCHEMA: &str = "check-jsonschema==0.39.0";
@@ -31,17 +31,15 @@ fn commands(name: &str) -> Vec<String> {
 
 /// Runs a command as its job would, but with few cases.
 fn shell(dir: &Path, command: &str, variables: &[(&str, String)]) {
-    let own = format!("'{}'", env!("CARGO_BIN_EXE_wsproof"));
-    let command = command.replacen("wsproof", &own, 1).replace(
-        "./server {port}",
-        &format!("{} echo 127.0.0.1:{{port}}", env!("CARGO_BIN_EXE_wsproof")),
-    );
+    let own = format!("'{BINARY}'");
+    let command = command
+        .replacen("wsproof", &own, 1)
+        .replace("./server {port}", &format!("{BINARY} echo 127.0.0.1:{{port}}"));
     let command = command.replace(" --partition", " --cases '1.*,2.*,6.4.*' --partition");
-    let output = Command::new("sh")
+    let output = support::command("sh")
         .args(["-c", &command])
         .current_dir(dir)
         .envs(variables.iter().map(|(name, value)| (name, value)))
-        .env_remove("GITHUB_ACTIONS")
         .output()
         .unwrap();
     let text = String::from_utf8_lossy(&output.stderr);

@@ -9,7 +9,7 @@ use std::{
     process::{Command, Stdio},
 };
 
-use support::{echo, lines, serve, test, verdicts, wsproof};
+use support::{BINARY, command, echo, lines, serve, test, verdicts, wsproof};
 use tempfile::TempDir;
 use tokio::{io::AsyncReadExt, net::TcpStream};
 
@@ -21,6 +21,9 @@ fn check(args: &[&str], exit: i32, says: &str) {
     assert_eq!(output.status.code(), Some(exit), "{args:?}: {text}");
     assert!(text.contains(says), "{args:?}: {text}");
     assert!(!text.contains("panicked"), "{text}");
+    // What is wrong is said before anything is begun.
+    let begun = std::fs::read_dir(dir.path()).unwrap().count();
+    assert!(exit != 2 || begun == 0, "{args:?}: {text}");
 }
 
 #[test]
@@ -28,9 +31,22 @@ fn wrong_usage_is_named_with_its_mend() {
     check(&["test", "--cases", "1.1.99"], 2, "`1.1.99` is no case");
     check(&["test", "--exclude", "zz*"], 2, "`zz*` is no case");
     check(&["test", "--exclude", "*"], 2, "leaves no case");
+    check(&["test", "--cases", ""], 2, "leave the empty pattern out");
     check(&["test", "localhost:9001"], 2, "ws://");
     check(&["test", "ws://localhost", "--verify"], 2, "wss://");
     check(&["test", "ws://a", "ws://b", "--agent", "x"], 2, "names one server");
+    check(&["test", "ws://a", "ws://b", "--server-cmd", "x"], 2, "starts one server");
+    check(&["test", "--agent", ""], 2, "--agent");
+    check(&["test", "--server-cmd", ""], 2, "--server-cmd");
+    check(&["test", "--subprotocol", "a b"], 2, "no white space");
+    check(&["echo", "--subprotocol", ""], 2, "no white space");
+    check(&["test", "--origin", "http://o\r\nX: y"], 2, "no control characters");
+    check(&["listen", "--ready-file", "nowhere/ready"], 2, "make it first");
+    check(&["listen", "--ready-file", "."], 2, "name a file");
+    check(&["listen", "--client-cmd", ""], 2, "--client-cmd");
+    check(&["listen", "localhost"], 2, "written like 127.0.0.1:9001");
+    check(&["listen", "--until-idle", "0"], 2, "needs some time");
+    check(&["listen", "--client-cmd", "x", "--client-timeout", "0"], 2, "needs some time");
     check(&["test", "--header", "No colon"], 2, "Name: value");
     check(&["test", "--header", "A b: c"], 2, "no field name may have");
     check(&["test", "--jobs", "0"], 2, "1..=1024");
@@ -57,7 +73,7 @@ fn what_cannot_be_carried_out_is_3() {
     let file = dir.path().join("file");
     std::fs::write(&file, "").unwrap();
     let out = file.join("report");
-    check(&["test", "--cases", "1.1.1", "--out", out.to_str().unwrap()], 3, "create the report");
+    check(&["test", "--cases", "1.1.1", "--out", out.to_str().unwrap()], 3, "create the folder");
     check(
         &["test", "--cases", "1.1.1", "--server-cmd", "echo last words; exit 7"],
         3,
@@ -69,6 +85,21 @@ fn what_cannot_be_carried_out_is_3() {
         "not ready",
     );
     check(&["echo", "203.0.113.1:1"], 3, "listen on 203.0.113.1:1");
+}
+
+// The commands are written for a POSIX shell.
+#[cfg(unix)]
+#[test]
+fn a_run_that_cannot_begin_leaves_the_last_one() {
+    let dir = TempDir::new().unwrap();
+    let run = |more: &[&str], exit: i32| {
+        let output = wsproof(dir.path(), &[&["test", "--cases", "1.1.1"], more].concat());
+        assert_eq!(output.status.code(), Some(exit), "{output:?}");
+        std::fs::read(dir.path().join("wsproof-report/results.jsonl")).unwrap()
+    };
+    let last = run(&[], 0);
+    assert!(run(&["--server-cmd", "exit 7"], 3) == last);
+    assert!(run(&["--pcapng", "wsproof-report/index.html"], 3) == last);
 }
 
 #[test]
@@ -85,7 +116,7 @@ fn the_built_in_server_conforms() {
 #[test]
 fn a_defect_is_found_and_is_1() {
     let dir = TempDir::new().unwrap();
-    let mut server = Command::new(env!("CARGO_BIN_EXE_wsproof"))
+    let mut server = command(BINARY)
         .args(["echo", "127.0.0.1:0", "[::1]:0", "--defect", "pong-wrong-payload"])
         .stdout(Stdio::piped())
         .spawn()
@@ -136,7 +167,7 @@ fn the_request_carries_what_was_asked_for() {
 #[test]
 fn a_server_that_dies_in_the_run_is_reported_with_its_last_words() {
     let dir = TempDir::new().unwrap();
-    let binary = env!("CARGO_BIN_EXE_wsproof");
+    let binary = BINARY;
     // 5.19 alone takes a second, and by then the server is gone.
     let command = format!("timeout -s KILL 0.6 '{binary}' echo 127.0.0.1:{{port}}");
     let args = ["test", "--server-cmd", &command, "--cases", "1.1.*,5.19", "--out", "out"];
@@ -163,7 +194,7 @@ fn an_interrupt_keeps_what_was_judged() {
         let mut buf = [0; 4096];
         while stream.read(&mut buf).await.is_ok_and(|n| n > 0) {}
     });
-    let mut child = Command::new(env!("CARGO_BIN_EXE_wsproof"))
+    let mut child = command(BINARY)
         .args(["test", &server.url(), "--cases", "1.*", "--out", "out", "--agent", "peer"])
         .args(["--jobs", "1", "--no-deadline"])
         .current_dir(dir.path())
@@ -188,7 +219,7 @@ fn an_interrupt_keeps_what_was_judged() {
 
 #[test]
 fn a_reader_that_goes_away_is_no_error() {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_wsproof"))
+    let mut child = command(BINARY)
         .args(["cases", "--format", "json"])
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())

@@ -4,23 +4,14 @@
 
 mod support;
 
-use std::{fs, path::Path};
+use std::{fs, path::Path, process::Stdio};
 
-use support::{Server, echo, lines, serve, test, wsproof_with};
+use support::{BINARY, Server, command, echo, lines, serve, test, with_defect, wsproof_with};
 use tempfile::TempDir;
-use wsproof_testee::{Defect, Endpoint, ServerConfig};
+use wsproof_testee::Defect;
 
-/// An echo server that takes control frames of any length: it deviates in 2.5 and nowhere else in
-/// 1.1 and 2.
-fn with_defect() -> Server {
-    serve(|stream, _| async {
-        let defect = Defect::from_name("control-long-taken").unwrap();
-        let mut endpoint = Endpoint::server(ServerConfig::default()).with_defect(defect).echo();
-        let never = tokio_util::sync::CancellationToken::new();
-        let _ =
-            wsproof_testee::connection::drive(stream, &mut endpoint, &never, |_, _, _| {}).await;
-    })
-}
+/// Control frames of any length are taken, which deviates in 2.5 and nowhere else in 1.1 and 2.
+const DEFECT: Defect = Defect::ControlLongTaken;
 
 const CASES: &str = "1.1.1,2.4,2.5";
 
@@ -58,7 +49,7 @@ const ROW: &str = "\"2.5\": { \"grade\": \"failed\", \"why\": \"by the proxy\" }
 #[test]
 fn a_baseline_made_from_a_run_passes() {
     let dir = TempDir::new().unwrap();
-    let server = with_defect();
+    let server = with_defect(DEFECT);
     let dir = dir.path();
     let made = ["--baseline", "b.jsonc", "--update-baseline"];
     let says = ["b.jsonc updated, rows: 1; give 1 of them a reason", "exit 0"];
@@ -87,7 +78,7 @@ fn a_baseline_made_from_a_run_passes() {
 
 #[test]
 fn whatever_differs_from_the_baseline_is_1_and_says_what_to_do() {
-    let (server, good) = (with_defect(), serve(|stream, _| echo(stream)));
+    let (server, good) = (with_defect(DEFECT), serve(|stream, _| echo(stream)));
     check_rows(&server, CASES, ROW, 0, &["0 new, 1 known, 0 stale"]);
     // A verdict that is worse than expected, or better.
     check_rows(&server, CASES, "", 1, &["FAIL 2.5", "NEW", "replay wsproof replay"]);
@@ -122,7 +113,7 @@ fn a_baseline_that_cannot_be_used_is_2() {
 #[test]
 fn what_fails_a_run_can_be_widened_and_turned_off() {
     let dir = TempDir::new().unwrap();
-    let (dir, bad, good) = (dir.path(), with_defect(), serve(|stream, _| echo(stream)));
+    let (dir, bad, good) = (dir.path(), with_defect(DEFECT), serve(|stream, _| echo(stream)));
     check(dir, &bad, CASES, &["--fail-on", "never"], 0, &["deviates in 1 of 3", "exit 0"]);
     check(dir, &bad, CASES, &["--fail-on", "non-strict"], 1, &["FAIL 2.5"]);
     check(dir, &good, "7.1.6", &[], 0, &["1 informational"]);
@@ -134,7 +125,7 @@ fn what_fails_a_run_can_be_widened_and_turned_off() {
 #[test]
 fn files_for_ci_are_written() {
     let dir = TempDir::new().unwrap();
-    let (dir, server) = (dir.path(), with_defect());
+    let (dir, server) = (dir.path(), with_defect(DEFECT));
     let files = ["--junit", "ci/j.xml", "--tap", "ci/t.tap", "--badge", "ci/b.svg"];
     check(dir, &server, CASES, &files, 1, &[]);
     let read = |name: &str| fs::read_to_string(dir.join("ci").join(name)).unwrap();
@@ -163,10 +154,26 @@ fn a_file_that_cannot_be_written_costs_no_other() {
     assert_eq!(lines(dir, "end").len(), 1);
 }
 
+#[cfg(unix)]
+#[test]
+fn a_file_may_be_stdout() {
+    let dir = TempDir::new().unwrap();
+    let said = dir.path().join("said");
+    let mut run = command(BINARY);
+    run.args(["test", "--cases", "1.1.1", "--junit", "/dev/stdout"]).current_dir(dir.path());
+    run.stdout(fs::File::create(&said).unwrap()).stderr(Stdio::null());
+    let status = run.status().unwrap();
+    assert!(status.success() && !fs::symlink_metadata("/dev/stdout").unwrap().is_file());
+    // Nothing is written over anything.
+    let said = fs::read_to_string(said).unwrap();
+    assert!(said.starts_with("<?xml ") && said.contains("</testsuites>"), "{said}");
+    assert!(said.ends_with("\nexit 0\n"), "{said}");
+}
+
 #[test]
 fn a_workflow_of_github_gets_annotations_and_a_summary() {
     let dir = TempDir::new().unwrap();
-    let (dir, server) = (dir.path(), with_defect());
+    let (dir, server) = (dir.path(), with_defect(DEFECT));
     let summary = dir.join("summary.md");
     fs::write(&summary, "# Before\n").unwrap();
     let url = server.url();
@@ -186,7 +193,7 @@ fn a_workflow_of_github_gets_annotations_and_a_summary() {
 #[test]
 fn what_failed_last_is_run_again() {
     let dir = TempDir::new().unwrap();
-    let (dir, bad, good) = (dir.path(), with_defect(), serve(|stream, _| echo(stream)));
+    let (dir, bad, good) = (dir.path(), with_defect(DEFECT), serve(|stream, _| echo(stream)));
     let again = ["--last-failed"];
     check(dir, &bad, CASES, &again, 2, &["there is no out/results.jsonl", "run without it first"]);
     check(dir, &bad, CASES, &[], 1, &["deviates in 1 of 3"]);

@@ -9,14 +9,13 @@ mod support;
 use std::{
     io::{self, ErrorKind, Read, Write},
     net::{SocketAddr, TcpStream},
-    process::Command,
     thread,
     time::Duration,
 };
 
 use socket2::{Domain, SockRef, Socket, Type};
 use support::{
-    free_port,
+    BINARY, command, free_port,
     hosting::{Server, index, judged, request},
 };
 use tempfile::TempDir;
@@ -283,8 +282,8 @@ fn a_thousand_connections_that_say_nothing() {
 
 #[test]
 fn who_takes_all_descriptors_does_not_keep_them() {
-    let mut command = Command::new("sh");
-    command.args(["-c", "ulimit -n 100 && exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_wsproof")]);
+    let mut command = command("sh");
+    command.args(["-c", "ulimit -n 100 && exec \"$0\" \"$@\"", BINARY]);
     let (dir, port) = configured("ws", r#""1.1.*""#);
     command.args(["wstest", "-m", "fuzzingserver"]);
     let server = Server::spawn(dir, command, |line| {

@@ -4,15 +4,10 @@
 
 mod support;
 
-use std::{
-    collections::BTreeSet,
-    fs,
-    path::Path,
-    process::{Command, Stdio},
-};
+use std::{collections::BTreeSet, fs, path::Path, process::Stdio};
 
 use serde_json::Value;
-use support::{echo, serve, wsproof};
+use support::{BINARY, command, echo, serve, wsproof};
 use tempfile::TempDir;
 
 /// How often a run is killed.
@@ -21,11 +16,10 @@ const MOMENTS: u64 = 20;
 /// Starts a run and kills it when so many lines of results are there, wherever it is then. 6.4.1
 /// waits for two seconds, so that the end is far away.
 fn killed_after(dir: &Path, url: &str, lines: usize) {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_wsproof"))
+    let mut child = command(BINARY)
         .args(["test", url, "--cases", "1.*,2.*,3.*,4.*,6.4.1", "--agent", "peer", "--out", "out"])
         .args(["--jobs", "4"])
         .current_dir(dir)
-        .env_remove("GITHUB_ACTIONS")
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .spawn()

@@ -7,10 +7,10 @@ mod support;
 use std::{
     io::{BufRead, BufReader, Read},
     net::{Ipv4Addr, SocketAddr, TcpListener},
-    process::{Child, Command, Stdio},
+    process::{Child, Stdio},
 };
 
-use support::{lines, test, wsproof};
+use support::{BINARY, command, lines, test, wsproof};
 use tempfile::TempDir;
 
 /// The example that Crossbar.io's manual gives, on loopback and with another port, beside a second
@@ -67,7 +67,7 @@ fn all_testees_of_a_file_are_served_as_it_says() {
     let [one, two] = ports();
     let text = FILE.replace("ONE", &one.to_string()).replace("TWO", &two.to_string());
     std::fs::write(dir.path().join("config.json"), text).unwrap();
-    let mut server = Command::new(env!("CARGO_BIN_EXE_wsproof"))
+    let mut server = command(BINARY)
         .args(["echo", "--node", "config.json"])
         .current_dir(dir.path())
         .stdout(Stdio::piped())

@@ -6,18 +6,9 @@ mod support;
 
 use std::{fs, path::Path};
 
-use support::{echo, serve, wsproof};
+use support::{BINARY, echo, serve, with_defect, wsproof};
 use tempfile::TempDir;
-use tokio::net::TcpStream;
-use wsproof_testee::{Defect, Endpoint, ServerConfig};
-
-/// Deviates in 2.5.
-async fn with_defect(stream: TcpStream) {
-    let defect = Defect::from_name("control-long-taken").unwrap();
-    let mut endpoint = Endpoint::server(ServerConfig::default()).with_defect(defect).echo();
-    let never = tokio_util::sync::CancellationToken::new();
-    let _ = wsproof_testee::connection::drive(stream, &mut endpoint, &never, |_, _, _| {}).await;
-}
+use wsproof_testee::Defect;
 
 /// Runs a command; checks its exit code, the parts of what it says, and that a terminal of 80
 /// columns has room for it.
@@ -39,7 +30,7 @@ fn check(dir: &Path, args: &[&str], exit: i32, says: &[&str]) {
 #[test]
 fn a_case_is_run_again_as_it_was() {
     let dir = TempDir::new().unwrap();
-    let (dir, server) = (dir.path(), serve(|stream, _| with_defect(stream)));
+    let (dir, server) = (dir.path(), with_defect(Defect::ControlLongTaken));
     let url = server.url();
     let test = ["test", &url, "--cases", "1.1.1,2.5,6.4.1", "--agent", "x", "--out", "out"];
     let fields = ["--header", "X-Test: secret", "--seed", "7"];
@@ -98,7 +89,7 @@ fn a_case_is_run_again_as_it_was() {
 fn a_server_that_the_run_started_is_started_if_the_command_line_says_so() {
     let dir = TempDir::new().unwrap();
     let dir = dir.path();
-    let command = format!("exec '{}' echo 127.0.0.1:{{port}}", env!("CARGO_BIN_EXE_wsproof"));
+    let command = format!("exec '{BINARY}' echo 127.0.0.1:{{port}}");
     let test = ["test", "--cases", "1.1.1", "--out", "out", "--server-cmd", &command];
     check(dir, &test, 0, &[]);
     let advice = ["the run started its server itself; do so again with --server-cmd 'exec"];

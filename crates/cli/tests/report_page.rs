@@ -4,58 +4,24 @@
 
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
-#![allow(clippy::print_stderr, reason = "a skipped test must be seen")]
 
 #[path = "support/browser.rs"]
 mod browser;
+#[path = "support/pages.rs"]
+mod pages;
 mod support;
 
 use std::path::{Path, PathBuf};
 
 use browser::Browser;
-use serde_json::{Value, json};
-use support::{serve, wsproof};
+use pages::{check, in_order, report};
+use serde_json::json;
+use support::hosting::Server;
 use tempfile::TempDir;
 use wsproof_report::{Results, html};
-use wsproof_testee::{Defect, Endpoint, ServerConfig};
-
-/// A browser, unless there is none.
-fn browser() -> Option<Browser> {
-    let browser = Browser::start();
-    if browser.is_none() {
-        let what = "there is no chromium";
-        assert!(std::env::var_os("CI").is_none_or(|ci| ci != "true"), "{what}");
-        eprintln!("skipped: {what}");
-    }
-    browser
-}
+use wsproof_testee::Defect;
 
 const CASES: &str = "1.1.*,2.*,6.2.*,6.3.*,7.7.*,7.9.*,7.13.1";
-
-/// The report of a run against echo servers with a defect each.
-fn report(dir: &Path, cases: &str, defects: &[Option<Defect>]) -> PathBuf {
-    let servers: Vec<_> = defects
-        .iter()
-        .map(|defect| {
-            let defect = *defect;
-            serve(move |stream, _| async move {
-                let mut endpoint = Endpoint::server(ServerConfig::default()).echo();
-                if let Some(defect) = defect {
-                    endpoint = endpoint.with_defect(defect);
-                }
-                let never = tokio_util::sync::CancellationToken::new();
-                let drive = wsproof_testee::connection::drive;
-                let _ = drive(stream, &mut endpoint, &never, |_, _, _| {}).await;
-            })
-        })
-        .collect();
-    let urls: Vec<_> = servers.iter().map(support::Server::url).collect();
-    let mut args = vec!["test", "--cases", cases, "--out", "out", "--seed", "7"];
-    args.extend(urls.iter().map(String::as_str));
-    let output = wsproof(dir, &args);
-    assert!(output.status.code().is_some_and(|code| code < 2), "{output:?}");
-    dir.join("out/index.html")
-}
 
 /// Renders stored results anew, after `change`.
 fn rendered(dir: &Path, change: impl Fn(String) -> String) -> PathBuf {
@@ -68,11 +34,23 @@ fn rendered(dir: &Path, change: impl Fn(String) -> String) -> PathBuf {
     index
 }
 
-/// Evaluates expressions in the page, each with its value.
-fn check(browser: &mut Browser, expected: &[(&str, Value)]) {
-    for (expression, value) in expected {
-        assert_eq!(browser.eval(expression), *value, "{expression}");
-    }
+#[test]
+fn a_served_report_may_do_the_same() {
+    let Some(mut browser) = Browser::start() else { return };
+    let dir = TempDir::new().unwrap();
+    report(dir.path(), "1.1.*,7.9.1", &[Some(Defect::CloseCodesAny)]);
+    let args = ["listen", "127.0.0.1:0", "--webport", "0", "--out", "out", "--cases", "1.1.1"];
+    let server = Server::run(dir, &args, |line| {
+        let url = line.strip_prefix("web page for browsers on http://")?;
+        url.strip_suffix('/').map(str::to_owned)
+    });
+    let site = format!("http://{}/", server.addr);
+    browser.load(&format!("{site}reports/"));
+    let press = "document.querySelector('.count.pass').click(), location.hash";
+    check(&mut browser, &[(press, json!("#?v=p")), (SHOWN_ROWS, json!(8))]);
+    let mut complaints = browser.complaints();
+    complaints.retain(|complaint| !complaint.starts_with(&site));
+    assert_eq!(complaints, Vec::<String>::new());
 }
 
 const SHOWN_CARDS: &str =
@@ -83,7 +61,7 @@ const CURRENT: &str = "document.querySelector('.cur')?.id ?? ''";
 
 #[test]
 fn filters_links_and_keys_lead_to_places() {
-    let Some(mut browser) = browser() else { return };
+    let Some(mut browser) = Browser::start() else { return };
     let dir = TempDir::new().unwrap();
     let index = report(dir.path(), CASES, &[Some(Defect::CloseCodesAny)]);
     browser.open(&index, "");
@@ -143,6 +121,19 @@ fn filters_links_and_keys_lead_to_places() {
     check(&mut browser, &[("document.querySelector('tr.hit th').textContent", json!("2.3"))]);
     browser.open(&index, "#7.9.1!3");
     check(&mut browser, &[("document.querySelector('li.hit').id", json!("7.9.1!3"))]);
+    // The card shows one attempt; a link to the other opens it where it is.
+    browser.open(&index, "#7.9.1~1");
+    check(&mut browser, &[(CURRENT, json!("7.9.1"))]);
+    browser.open(&index, "#7.9.1~9");
+    check(
+        &mut browser,
+        &[("document.getElementById('out').textContent", json!("7.9.1 has 2 attempts"))],
+    );
+    browser.open(&index, "#7.9.1~2");
+    browser.arrive("_case_7_9_1.html");
+    check(&mut browser, &[("location.hash", json!("#attempt-2"))]);
+    let shown = "document.getElementById('attempt-2').checkVisibility()";
+    check(&mut browser, &[(shown, json!(true))]);
     browser.open(&index, "#99.9");
     let missing = json!("99.9 is not in this run");
     check(&mut browser, &[("document.getElementById('out').textContent", missing)]);
@@ -168,44 +159,9 @@ fn filters_links_and_keys_lead_to_places() {
     assert_eq!(browser.complaints(), [""; 0]);
 }
 
-/// The lowest contrast of any visible text with its ground, and where it is.
-const CONTRAST: &str = r"(() => {
-  const parse = (c) => { const m = c.match(/[\d.]+/g).map(Number); return { rgb: m.slice(0, 3), a: m[3] ?? 1 }; };
-  const light = (rgb) => { const [r, g, b] = rgb.map((v) => { v /= 255; return v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4; }); return 0.2126 * r + 0.7152 * g + 0.0722 * b; };
-  const ground = (e) => { for (; e; e = e.parentElement) { const c = parse(getComputedStyle(e).backgroundColor); if (c.a > 0.99) return c.rgb; } return [255, 255, 255]; };
-  let worst = [99, ''];
-  for (const e of document.querySelectorAll('body *')) {
-    const own = [...e.childNodes].some((n) => n.nodeType === 3 && n.textContent.trim());
-    if (!own || !e.checkVisibility() || e.closest('.sr,.skip,option,script')) continue;
-    const a = light(parse(getComputedStyle(e).color).rgb), b = light(ground(e));
-    const ratio = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
-    if (ratio < worst[0]) worst = [ratio, e.tagName + '.' + e.className + ': ' + e.textContent.slice(0, 40)];
-  }
-  return worst;
-})()";
-
-#[test]
-fn every_text_can_be_read_in_light_and_dark() {
-    let Some(mut browser) = browser() else { return };
-    let dir = TempDir::new().unwrap();
-    let peers = [Some(Defect::CloseCodesAny), None];
-    let index = report(dir.path(), CASES, &peers);
-    for scheme in ["light", "dark"] {
-        let features = json!([{"name": "prefers-color-scheme", "value": scheme}]);
-        browser.call("Emulation.setEmulatedMedia", &json!({"features": features}));
-        browser.open(&index, "");
-        browser.eval("document.querySelectorAll('details').forEach(d => d.open = true)");
-        let worst = browser.eval(CONTRAST);
-        assert!(worst[0].as_f64().unwrap() >= 4.5, "{scheme}: {worst}");
-        let ground = browser.eval("getComputedStyle(document.body).backgroundColor");
-        let dark = ground == json!("rgb(18, 20, 23)");
-        assert_eq!(dark, scheme == "dark", "{ground}");
-    }
-}
-
 #[test]
 fn the_page_fits_a_small_screen_and_reads_in_order_without_script() {
-    let Some(mut browser) = browser() else { return };
+    let Some(mut browser) = Browser::start() else { return };
     let dir = TempDir::new().unwrap();
     let index = report(dir.path(), CASES, &[Some(Defect::CloseCodesAny)]);
     let small = json!({"width": 390, "height": 844, "deviceScaleFactor": 1, "mobile": true});
@@ -215,34 +171,33 @@ fn the_page_fits_a_small_screen_and_reads_in_order_without_script() {
     browser.call("Emulation.setScriptExecutionDisabled", &json!({"value": true}));
     browser.open(&index, "");
     let text = browser.eval("document.body.innerText");
-    let mut rest = text.as_str().unwrap();
-    for part in [
-        "deviates from RFC 6455 in 1 way",
-        "9 failed",
-        "Close codes that must not be sent are taken and sent back: 0, 999",
-        "7.9.1",
-        "MUST NOT be sent",
-        "RFC 6455, 7.4",
-        "88 02 03 EA or 88 00",
-        "88 02 00 00",
-        "octet 2 of its frame, 2 of the peer's stream",
-        "7.7, 7.13 pass",
-        "wsproof test --cases 7.9.1 --seed 7 ws://127.0.0.1:",
-        "tester sends",
-        "CLOSE 0",
-        "peer sends, wrong:",
-        "ends TCP",
-        "legal close code 1000",
-    ] {
-        let at = rest.find(part);
-        rest = &rest[at.unwrap_or_else(|| panic!("{part} is not in its place:\n{rest}"))..];
-    }
+    in_order(
+        text.as_str().unwrap(),
+        &[
+            "deviates from RFC 6455 in 1 way",
+            "9 failed",
+            "Close codes that must not be sent are taken and sent back: 0, 999",
+            "7.9.1",
+            "MUST NOT be sent",
+            "RFC 6455, 7.4",
+            "88 02 03 EA or 88 00",
+            "88 02 00 00",
+            "octet 2 of its frame, 2 of the peer's stream",
+            "7.7, 7.13 pass",
+            "wsproof test --cases 7.9.1 --seed 7 ws://127.0.0.1:",
+            "tester sends",
+            "CLOSE 0",
+            "peer sends, wrong:",
+            "ends TCP",
+            "legal close code 1000",
+        ],
+    );
     assert_eq!(browser.complaints(), [""; 0]);
 }
 
 #[test]
 fn several_peers_stand_side_by_side() {
-    let Some(mut browser) = browser() else { return };
+    let Some(mut browser) = Browser::start() else { return };
     let dir = TempDir::new().unwrap();
     let peers = [None, Some(Defect::CloseCodesAny), Some(Defect::ChangesFirstOctet)];
     let index = report(dir.path(), "1.1.1,1.1.2,7.7.*,7.9.*", &peers);
@@ -281,13 +236,16 @@ fn several_peers_stand_side_by_side() {
 #[test]
 fn what_a_peer_says_is_never_markup() {
     const HOSTILE: &str = "</script><script>document.title='owned'</script><img src=x onerror=\\\"document.title='owned'\\\">\\u202e\\u0000";
-    let Some(mut browser) = browser() else { return };
+    let Some(mut browser) = Browser::start() else { return };
     let dir = TempDir::new().unwrap();
-    report(dir.path(), CASES, &[Some(Defect::CloseCodesAny)]);
+    // Two peers, so that names stand in tables, legends and charts as well.
+    let cases = format!("{CASES},9.7.1,9.7.2");
+    report(dir.path(), &cases, &[Some(Defect::CloseCodesAny), None]);
     let megabytes = "<b>\\u202e&\\u0001".repeat(600_000);
     let hex = HOSTILE.bytes().fold(String::new(), |text, octet| format!("{text}{octet:02x}"));
     let index = rendered(dir.path(), |text| {
         text.replace("wsproof/", &format!("{HOSTILE}wsproof/"))
+            .replace("\"peer\":\"", &format!("\"peer\":\"{HOSTILE}"))
             .replace("as expected", HOSTILE)
             .replacen("no endpoint may send", &megabytes, 1)
             .replace("\"head\":\"03e8\"", &format!("\"head\":\"03e8{}\"", &hex[..120]))
@@ -304,6 +262,8 @@ fn what_a_peer_says_is_never_markup() {
                 json!(false),
             ),
             ("document.images.length", json!(0)),
+            ("document.querySelectorAll('#charts .legend li').length", json!(2)),
+            ("document.querySelectorAll('svg script, svg img, [onerror]').length", json!(0)),
             ("document.scripts.length", json!(2)),
             (
                 "document.querySelectorAll('b').length > 0 && document.body.textContent.includes('\\u202e')",

@@ -7,7 +7,7 @@ mod support;
 
 use std::{path::Path, time::Duration};
 
-use support::{Server, lines, serve, test, verdicts};
+use support::{Server, drive, lines, serve, test, verdicts, with_defect};
 use tempfile::TempDir;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -30,11 +30,6 @@ fn check_page(dir: &Path, name: &str, parts: &[&str]) {
     for part in parts {
         assert!(page.contains(part), "{name} does not say {part}:\n{page}");
     }
-}
-
-async fn drive(stream: TcpStream, mut endpoint: Endpoint) {
-    let never = tokio_util::sync::CancellationToken::new();
-    let _ = wsproof_testee::connection::drive(stream, &mut endpoint, &never, |_, _, _| {}).await;
 }
 
 /// A server that takes no connection without a subprotocol, though RFC 6455, 4.2.1 makes it
@@ -74,8 +69,7 @@ fn a_server_that_echoes_all_and_then_drops_tcp() {
     let server = serve(|stream, _| {
         let deflate = DeflateOptions { request_no_context_takeover: true, ..Default::default() };
         let config = ServerConfig { deflate: Some(deflate), ..Default::default() };
-        let drops = Defect::from_name("close-drops-tcp").unwrap();
-        drive(stream, Endpoint::server(config).with_defect(drops).echo())
+        drive(stream, Endpoint::server(config).with_defect(Defect::CloseDropsTcp).echo())
     });
     let (exit, text) = test(dir.path(), &server.url(), "12.4.3", &[]);
     assert_eq!(exit, 1, "{text}");
@@ -103,13 +97,6 @@ fn a_server_that_echoes_all_and_then_drops_tcp() {
     );
 }
 
-fn with_defect(name: &'static str) -> Server {
-    serve(move |stream, _| {
-        let defect = Defect::from_name(name).unwrap();
-        drive(stream, Endpoint::server(ServerConfig::default()).with_defect(defect).echo())
-    })
-}
-
 /// Runs a case of compression; the RFC judgement must name the fault.
 fn check_named(server: &Server, case: &str, reason: &str) {
     let dir = TempDir::new().unwrap();
@@ -125,15 +112,19 @@ fn check_named(server: &Server, case: &str, reason: &str) {
 
 #[test]
 fn hostile_compression_is_named() {
-    check_named(&with_defect("deflate-bomb"), "12.2.1", "grows beyond 16 MiB");
-    check_named(&with_defect("deflate-context-kept"), "13.2.3", "refers to earlier ones");
-    check_named(&with_defect("deflate-window-16"), "13.3.1", "out of range");
-    check_named(&with_defect("deflate-window-unsaid"), "13.3.1", "does not keep to the parameters");
+    check_named(&with_defect(Defect::DeflateBomb), "12.2.1", "grows beyond 16 MiB");
+    check_named(&with_defect(Defect::DeflateContextKept), "13.2.3", "refers to earlier ones");
+    check_named(&with_defect(Defect::DeflateWindow16), "13.3.1", "out of range");
+    check_named(
+        &with_defect(Defect::DeflateWindowUnsaid),
+        "13.3.1",
+        "does not keep to the parameters",
+    );
 }
 
 #[test]
 fn a_window_that_is_larger_than_agreed_is_named_even_within_a_message() {
-    let server = with_defect("deflate-window-ignored");
+    let server = with_defect(Defect::DeflateWindowIgnored);
     check_named(&server, "13.3.3", "the agreed window has 512");
     // Within one message a decompressor has all at hand, and so does the original.
     check_named(&server, "13.5.5", "the agreed window has 512");

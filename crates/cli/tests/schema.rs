@@ -5,17 +5,16 @@
 
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
-#![allow(clippy::print_stderr, reason = "a skipped test must be seen")]
 
 mod support;
 
 use std::{
     fs,
-    path::{Path, PathBuf},
+    path::Path,
     process::{Command, Output},
 };
 
-use support::{echo, serve, test};
+use support::{echo, packages, serve, test};
 use tempfile::TempDir;
 
 const PACKAGE: &str = "jsonschema==4.23.0";
@@ -32,27 +31,6 @@ for number, line in enumerate(open(sys.argv[2]), 1):
         print(number, error.message[:300])
 ";
 
-/// A Python that has the validator.
-fn python() -> Result<PathBuf, String> {
-    let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join("peers").join(PACKAGE);
-    let (python, installed) = (dir.join("bin/python"), dir.join("installed"));
-    if installed.exists() {
-        return Ok(python);
-    }
-    fs::create_dir_all(&dir).unwrap();
-    let run = |program: &Path, args: &[&str]| -> Result<(), String> {
-        let failed = |text: String| format!("{} {}: {text}", program.display(), args.join(" "));
-        let output = Command::new(program).args(args).current_dir(&dir).output();
-        let output = output.map_err(|error| failed(error.to_string()))?;
-        let text = String::from_utf8_lossy(&output.stderr).into_owned();
-        if output.status.success() { Ok(()) } else { Err(failed(text)) }
-    };
-    run(Path::new("python3"), &["-m", "venv", "."])?;
-    run(&python, &["-m", "pip", "install", "--quiet", PACKAGE])?;
-    fs::write(installed, "").unwrap();
-    Ok(python)
-}
-
 fn validate(python: &Path, results: &Path) -> Output {
     let schema = concat!(env!("CARGO_MANIFEST_DIR"), "/../../schemas/results.schema.json");
     Command::new(python).args(["-c", VALIDATE, schema]).arg(results).output().unwrap()
@@ -60,12 +38,9 @@ fn validate(python: &Path, results: &Path) -> Output {
 
 #[test]
 fn results_are_as_the_schema_says() {
-    let python = match python() {
+    let python = match packages::pip(PACKAGE) {
         Ok(python) => python,
-        Err(error) => {
-            assert!(std::env::var_os("CI").is_none_or(|ci| ci != "true"), "{error}");
-            return eprintln!("skipped: {error}");
-        }
+        Err(error) => return packages::skip(&error),
     };
     let dir = TempDir::new().unwrap();
     let (dir, server) = (dir.path(), serve(|stream, _| echo(stream)));

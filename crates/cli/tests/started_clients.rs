@@ -15,7 +15,7 @@ use std::{
     time::Duration,
 };
 
-use support::{lines, wsproof};
+use support::{BINARY, command, lines, wsproof};
 use tempfile::TempDir;
 
 /// Listens with a client command; the exit code, and everything that was printed.
@@ -55,7 +55,7 @@ fn a_client_that_does_nothing_is_reported() {
 
 /// The built-in client as a command.
 fn testee(more: &str) -> String {
-    format!("'{}' testee {{url}} {more}", env!("CARGO_BIN_EXE_wsproof"))
+    format!("'{BINARY}' testee {{url}} {more}")
 }
 
 #[test]
@@ -115,7 +115,7 @@ fn nothing_is_left_behind() {
 fn the_end_of_the_terminal_ends_the_client_too() {
     let dir = TempDir::new().unwrap();
     let hold = Hold::new(&dir);
-    let run = Command::new(env!("CARGO_BIN_EXE_wsproof"))
+    let run = command(BINARY)
         .args(["listen", "--out", "out", "--client-cmd", "exec > hold; echo; exec sleep 600"])
         .current_dir(dir.path())
         .stdout(Stdio::null())
@@ -179,4 +179,15 @@ fn the_port_is_told_in_a_file() {
     let command = format!("grep -qx \"$WSPROOF_URL\" ready && {}", testee(""));
     let (exit, text) = listen(&dir, &command, &["--ready-file", "ready"]);
     assert_eq!(exit, Some(0), "{text}");
+}
+
+#[test]
+fn a_link_in_the_place_of_the_ready_file_stays_one() {
+    let dir = TempDir::new().unwrap();
+    let link = dir.path().join("ready");
+    std::os::unix::fs::symlink("elsewhere", &link).unwrap();
+    let command = format!("grep -qx \"$WSPROOF_URL\" elsewhere && {}", testee(""));
+    let (exit, text) = listen(&dir, &command, &["--ready-file", "ready"]);
+    assert_eq!(exit, Some(0), "{text}");
+    assert!(link.is_symlink());
 }

@@ -6,18 +6,12 @@ mod support;
 
 use std::{fs, path::Path};
 
-use support::{echo, serve, wsproof, wsproof_with};
+use support::{echo, serve, with_defect, wsproof, wsproof_with};
 use tempfile::TempDir;
-use tokio::net::TcpStream;
-use wsproof_testee::{Defect, Endpoint, ServerConfig};
+use wsproof_testee::Defect;
 
 /// Deviates in 2.5 and nowhere else in 1.1 and 2.
-async fn with_defect(stream: TcpStream) {
-    let defect = Defect::from_name("control-long-taken").unwrap();
-    let mut endpoint = Endpoint::server(ServerConfig::default()).with_defect(defect).echo();
-    let never = tokio_util::sync::CancellationToken::new();
-    let _ = wsproof_testee::connection::drive(stream, &mut endpoint, &never, |_, _, _| {}).await;
-}
+const DEFECT: Defect = Defect::ControlLongTaken;
 
 /// Runs a command; checks its exit code and a part of what it says.
 fn check(dir: &Path, command: &str, exit: i32, says: &str) -> String {
@@ -33,7 +27,7 @@ fn check(dir: &Path, command: &str, exit: i32, says: &str) -> String {
 #[test]
 fn the_parts_of_a_run_make_one_report() {
     let dir = TempDir::new().unwrap();
-    let (dir, server) = (dir.path(), serve(|stream, _| with_defect(stream)));
+    let (dir, server) = (dir.path(), with_defect(DEFECT));
     let run = |part: &str, exit: i32, says: &str| {
         let url = server.url();
         let out = part.replace(['/', ':'], "-");
@@ -82,7 +76,7 @@ fn a_ci_system_says_which_part() {
 #[test]
 fn stored_results_are_rendered_again() {
     let dir = TempDir::new().unwrap();
-    let (dir, server) = (dir.path(), serve(|stream, _| with_defect(stream)));
+    let (dir, server) = (dir.path(), with_defect(DEFECT));
     check(dir, &format!("test {} --cases 1.1.*,2.5 --agent x --out a", server.url()), 1, "");
     check(dir, "report junit a", 0, "<testcase name=\"2.5 ping with 126 octets\"");
     check(dir, "report tap a/results.jsonl", 0, "\nnot ok 9 - x 2.5");
@@ -95,6 +89,18 @@ fn stored_results_are_rendered_again() {
         let read = |folder: &str| fs::read_to_string(dir.join(folder).join(name)).unwrap();
         assert_eq!(read("a"), read("again"), "{name}");
     }
+    // The page says what the baseline makes of it, as after a run.
+    let baseline = "--baseline b.jsonc";
+    let update = format!("report check a {baseline} --update-baseline");
+    check(dir, &update, 0, "0 new, 1 known");
+    check(dir, &format!("report html a --out known {baseline}"), 0, "known");
+    let page = fs::read_to_string(dir.join("known/index.html")).unwrap();
+    assert!(page.contains("Against the baseline:"), "{page}");
+    check(dir, "report html a --baseline nowhere.jsonc", 2, "read the baseline nowhere.jsonc");
+    check(dir, "report html a --fail-on missing", 2, "add --baseline FILE");
+    for wrong in ["classic a --baseline b", "pcapng a --fail-on never", "pcapng a --judge rfc"] {
+        check(dir, &format!("report {wrong}"), 2, "unexpected argument");
+    }
     // Cut off in the middle of a line.
     let octets = fs::read(dir.join("a/results.jsonl")).unwrap();
     fs::write(dir.join("cut.jsonl"), &octets[..octets.len() / 2]).unwrap();
@@ -103,13 +109,15 @@ fn stored_results_are_rendered_again() {
     fs::write(dir.join("bad.jsonl"), "{}\n").unwrap();
     check(dir, "report html bad.jsonl", 2, "bad.jsonl: read line 1");
     check(dir, "report html nowhere", 2, "read the results nowhere");
+    fs::write(dir.join("empty.jsonl"), "").unwrap();
+    check(dir, "report html empty.jsonl --out again", 2, "empty.jsonl: no run is in it");
     check(dir, "report junit a a", 2, "both hold case 1.1.1 of x");
 }
 
 #[test]
 fn two_runs_are_compared() {
     let dir = TempDir::new().unwrap();
-    let (bad, good) = (serve(|stream, _| with_defect(stream)), serve(|stream, _| echo(stream)));
+    let (bad, good) = (with_defect(DEFECT), serve(|stream, _| echo(stream)));
     let dir = dir.path();
     for (server, name, exit) in [(&bad, "bad", 1), (&good, "good", 0)] {
         let args = format!("test {} --cases 1.1.1,2.5 --agent {name}/1 --out {name}", server.url());

@@ -11,7 +11,7 @@ use std::{
 };
 
 use serde_json::Value;
-use support::{Listening, Server, free_port, serve, wsproof};
+use support::{BINARY, Listening, Server, command, free_port, serve, wsproof};
 use tempfile::TempDir;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -212,7 +212,7 @@ fn the_old_name_has_ended_when_nobody_is_there() {
     let url = format!("ws://127.0.0.1:{}", free_port());
     for mode in ["testeeclient", "echoclient"] {
         for (strict, exit) in [("0", 0), ("1", 3)] {
-            let output = Command::new(env!("CARGO_BIN_EXE_wsproof"))
+            let output = command(BINARY)
                 .args(["wstest", "-m", mode, "-w", &url])
                 .current_dir(dir.path())
                 .env("WSPROOF_STRICT_EXIT", strict)
@@ -264,7 +264,7 @@ fn an_interrupt_ends_the_walk() {
         let url = server.url();
         let new_name: &[&str] = &["testee", &url];
         let old_name: &[&str] = &["wstest", "-m", "testeeclient", "-w", &url];
-        let mut child = Command::new(env!("CARGO_BIN_EXE_wsproof"))
+        let mut child = command(BINARY)
             .args(if old { old_name } else { new_name })
             .stdout(Stdio::null())
             .stderr(Stdio::null())

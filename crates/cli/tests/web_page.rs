@@ -8,14 +8,13 @@ use std::{
     io::{BufRead, BufReader, Read, Write},
     net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
     process::{Child, Command, Stdio},
-    sync::Arc,
     time::{Duration, Instant},
 };
 
-use rustls::{ClientConnection, RootCertStore, StreamOwned, crypto::aws_lc_rs};
+use rustls::{ClientConnection, StreamOwned};
 use serde_json::Value;
 use support::{
-    free_port,
+    BINARY, certificate, command, free_port,
     hosting::{Process, Server},
 };
 use tempfile::TempDir;
@@ -32,14 +31,11 @@ fn listen(dir: TempDir, args: &[&str]) -> Server {
 /// Starts the fuzzing server of `wstest` with its page on a port that is free.
 fn wstest(dir: TempDir) -> (Server, SocketAddr) {
     let port = free_port();
-    let args = ["wstest", "-m", "fuzzingserver", "-u", &port.to_string()];
-    let addr = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-    let ready = |line: &str| line.starts_with("Ok, will run ").then(|| addr.to_string());
-    (Server::run(dir, &args, ready), addr)
+    (Server::wstest(dir, port, &["-u", &port.to_string()]), (Ipv4Addr::LOCALHOST, port).into())
 }
 
 fn spawn(dir: &TempDir, args: &[&str]) -> Child {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_wsproof"));
+    let mut command = command(BINARY);
     command.args(args).current_dir(dir.path()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command.spawn().unwrap()
 }
@@ -150,7 +146,9 @@ fn the_report_and_nothing_beside_it() {
         std::fs::write(server.dir.path().join("out").join(name), text).unwrap();
         let answer = ask(server.addr, "GET", &format!("/reports/{name}"));
         assert!(answer.starts_with("HTTP/1.1 200 OK\r\n") && answer.ends_with(text), "{answer}");
-        assert!(answer.contains("content-security-policy: default-src 'none'; style-src 'unsafe-"));
+        assert!(
+            answer.contains("content-security-policy: default-src 'none'; script-src 'unsafe-")
+        );
     }
     assert!(ask(server.addr, "GET", "/reports/").ends_with("the index"));
     assert!(ask(server.addr, "HEAD", "/reports/").contains("content-length: 9\r\n"));
@@ -255,20 +253,8 @@ fn the_modes_of_old_have_their_pages() {
 #[test]
 fn the_page_is_secure_where_the_cases_are() {
     let (dir, _) = specified("wss", r#", "cert": "cert.pem", "key": "key.pem""#);
-    let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
-    std::fs::write(dir.path().join("cert.pem"), made.cert.pem()).unwrap();
-    std::fs::write(dir.path().join("key.pem"), made.signing_key.serialize_pem()).unwrap();
+    let config = certificate(dir.path(), "localhost");
     let (_server, web) = wstest(dir);
-
-    let mut roots = RootCertStore::empty();
-    roots.add(made.cert.der().clone()).unwrap();
-    let provider = Arc::new(aws_lc_rs::default_provider());
-    let config = rustls::ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    let config = Arc::new(config);
     // Nobody waits for those who say nothing.
     let silent = TcpStream::connect(web).unwrap();
     let ask_over_tls = |target: &str| {
@@ -290,34 +276,18 @@ mod browser {
     use std::{os::unix::process::CommandExt, sync::mpsc};
 
     use super::*;
-    use support::packages::{compare_verdicts, rows_of_compression, skip};
+    use support::packages::{browser, compare_verdicts, rows_of_compression};
 
     /// Nothing takes longer, on any machine.
     const LIMIT: Duration = Duration::from_mins(20);
-    /// Where it is on the path, and on macOS.
-    const NAMES: [&str; 4] = [
-        "chromium",
-        "chromium-browser",
-        "google-chrome",
-        "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
-    ];
-
     /// Ends a process, or with a minus sign a group of them.
     fn kill(whom: &str) {
         let _ = Command::new("kill").args(["-KILL", "--", whom]).status();
     }
 
-    fn installed(name: &str) -> bool {
-        let mut version = Command::new(name);
-        version.arg("--version").stdout(Stdio::null()).stderr(Stdio::null());
-        version.status().is_ok_and(|status| status.success())
-    }
-
     #[test]
     fn chromium_goes_through_the_cases() {
-        let Some(name) = NAMES.into_iter().find(|name| installed(name)) else {
-            return skip(&format!("there is no browser: none of {}", NAMES.join(", ")));
-        };
+        let Some(name) = browser() else { return };
         let sections = [1, 2, 3, 4, 5, 6, 7, 9, 10].map(|section| format!("{section}.*"));
         let cases: Vec<_> = sections.into_iter().chain(rows_of_compression()).collect();
         let args = ["--cases", &cases.join(","), "--agents", "1", "--judge", "classic"];

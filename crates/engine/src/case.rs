@@ -352,6 +352,17 @@ impl Case {
                 .sum::<Duration>()
     }
 
+    /// The name of the corpus that a loop of echoes slides over, and the length of its messages.
+    /// Cases with the same windows send the same messages.
+    pub fn windows(&self) -> Option<(&'static str, usize)> {
+        match &self.accept {
+            Accept::EchoLoop { series: Series::Windows { corpus, size }, .. } => {
+                Some((corpus.name, *size))
+            }
+            _ => None,
+        }
+    }
+
     /// Whether the case needs a connection of its own or only looks at those of others.
     pub fn is_passive(&self) -> bool {
         matches!(self.accept, Accept::Class(Class::Passive { .. }))

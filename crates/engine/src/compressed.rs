@@ -1,17 +1,24 @@
 //! Compressed messages of echo loops. They do not depend on the peer beyond what was agreed, so
-//! they are computed once and shared by all runs of a process, within a bound.
+//! they are computed once and shared by all runs of a process, within a bound. Long ones are joined
+//! from blocks of the corpus, which are the same in every message and every loop.
 
 use std::{
     collections::HashMap,
     sync::{Arc, LazyLock, Mutex, PoisonError},
 };
 
-use wsproof_proto::deflate::{Compression, Deflater};
+use wsproof_proto::deflate::{Block, Blocks, Compression, Deflater};
 
-use crate::series::Cutter;
+use crate::{
+    Payload,
+    series::{Cutter, ending_at},
+};
 
 /// Octets that are kept at most.
 const KEPT: usize = 48 << 20;
+
+/// Shorter messages have hardly any whole block in them.
+const JOINED: usize = 4 * Block::LONGEST;
 
 /// No verdict depends on it, and the tester should be quick.
 const LEVEL: u32 = 2;
@@ -29,6 +36,9 @@ struct Kept {
     octets: usize,
     clock: u64,
     streams: HashMap<Key, Stream>,
+    /// Each corpus, cut into blocks, for windows of so many bits. There are five corpora of a
+    /// quarter to a whole MiB, so that this needs no bound.
+    blocks: HashMap<(&'static str, u8), Vec<Option<Arc<Block>>>>,
 }
 
 /// The first messages of a loop.
@@ -106,6 +116,12 @@ impl Compressor {
             self.next = None;
             return message;
         }
+        if let Some(message) = self.joined(corpus, size, cutter, n) {
+            self.next = None;
+            let message = message.into();
+            kept().keep(key, n as usize, &message);
+            return message;
+        }
         if self.next != Some(n) && self.how.context_takeover {
             // Others compressed what came before; the octets themselves are all that it left.
             let known = cutter.before(n, self.how.window() as usize);
@@ -117,5 +133,132 @@ impl Compressor {
         let message = compressed.into();
         kept().keep(key, n as usize, &message);
         message
+    }
+
+    /// A long message, from blocks that occur in others, too: the corpus is only so long.
+    fn joined(
+        &mut self,
+        name: &'static str,
+        size: usize,
+        cutter: &Cutter,
+        n: u32,
+    ) -> Option<Vec<u8>> {
+        let Payload::Window { corpus, start, len } = cutter.message(n) else { return None };
+        if len < JOINED || self.how.window_bits < 9 {
+            return None;
+        }
+        let window = self.how.window() as usize;
+        let sent = if self.how.context_takeover { n as usize * size } else { 0 };
+        let bits = self.how.window_bits;
+        let (mut blocks, mut at) = (Blocks::default(), 0);
+        while at < len {
+            let from = (start + at) % corpus.len();
+            let number = from / Block::LONGEST;
+            let end = ((number + 1) * Block::LONGEST).min(corpus.len());
+            let to = end.min(from + len - at);
+            let known = window.min(sent + at);
+            let mut compress = || {
+                let history = ending_at(&corpus, from, known);
+                Block::compress(&mut self.deflater, &history, &corpus[from..to])
+            };
+            if from % Block::LONGEST == 0 && to == end && known == window {
+                blocks.push(&whole_block((name, bits), number, &mut compress));
+            } else {
+                blocks.push(&compress());
+            }
+            at += to - from;
+        }
+        Some(blocks.into_message())
+    }
+}
+
+/// A block of a corpus that was compressed with a full window before it, for windows of so many
+/// bits.
+fn whole_block(
+    key: (&'static str, u8),
+    number: usize,
+    compress: impl FnOnce() -> Block,
+) -> Arc<Block> {
+    let kept = || KEPT_STREAMS.lock().unwrap_or_else(PoisonError::into_inner);
+    let found = |kept: &Kept| kept.blocks.get(&key)?.get(number)?.clone();
+    if let Some(block) = found(&kept()) {
+        return block;
+    }
+    let block = Arc::new(compress());
+    let mut kept = kept();
+    let blocks = kept.blocks.entry(key).or_default();
+    blocks.resize(blocks.len().max(number + 1), None);
+    blocks[number] = Some(block.clone());
+    block
+}
+
+#[cfg(test)]
+mod tests {
+    use std::ops::ControlFlow;
+
+    use wsproof_proto::deflate::{Auditor, Inflater};
+
+    use super::*;
+    use crate::{Corpus, Series};
+
+    /// Compresses and noise by turns, of no round length.
+    const MIXED: Corpus = Corpus {
+        name: "mixed",
+        in_code_points: false,
+        octets: || {
+            let mut seed = 1_u32;
+            let mut octets = Vec::new();
+            while octets.len() < 150_001 {
+                seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                if octets.len() / 20_000 % 2 == 0 {
+                    octets.push(seed.to_be_bytes()[0]);
+                } else {
+                    octets.extend_from_slice(&b"all that is known "[..=(seed >> 28) as usize]);
+                }
+            }
+            octets.into()
+        },
+    };
+
+    /// Compresses a loop, as two connections do by turns, and reads it.
+    fn check(size: usize, how: Compression) {
+        let cutter = Series::Windows { corpus: MIXED, size }.cutter();
+        let mut compressors = [Compressor::new(how), Compressor::new(how)];
+        let mut readers = [Inflater::new(how), Inflater::new(how)];
+        for n in 0..12 {
+            let mut messages = Vec::new();
+            for (compressor, reader) in compressors.iter_mut().zip(&mut readers) {
+                let message = compressor.nth(MIXED.name, size, &cutter, n);
+                let mut came = Vec::new();
+                let take = |octets: &[u8]| {
+                    came.extend_from_slice(octets);
+                    ControlFlow::Continue(())
+                };
+                reader.push(&message, take).unwrap();
+                reader.end_message().unwrap();
+                assert!(came == cutter.message(n).to_vec(), "message {n} of {size}, {how:?}");
+                messages.push(message);
+            }
+            assert!(messages[0] == messages[1], "message {n} of {size}, {how:?}");
+        }
+        let mut compressor = Compressor::new(how);
+        let mut auditor = Auditor::new(how.context_takeover).watching(how.window());
+        for n in 0..12 {
+            auditor.push(&compressor.nth(MIXED.name, size, &cutter, n)).unwrap();
+            let audit = auditor.end_message().unwrap();
+            assert_eq!(audit.first_beyond, None, "message {n} of {size}, {how:?}");
+            assert!(audit.ends_in_empty_block && audit.final_blocks == 0);
+        }
+    }
+
+    #[test]
+    fn what_is_joined_from_kept_blocks_is_what_was_to_be_sent() {
+        for size in [100, 8192, 32_768, 65_536, 131_072] {
+            for window_bits in [8, 9, 12, 15] {
+                for context_takeover in [false, true] {
+                    check(size, Compression { context_takeover, window_bits });
+                }
+            }
+        }
     }
 }

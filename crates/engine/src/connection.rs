@@ -63,7 +63,7 @@ pub(crate) struct Connection {
     pub(crate) message_size: u64,
     pub(crate) messages_sent: u32,
     pub(crate) messages_received: u32,
-    pub(crate) arriving: Option<Arriving>,
+    pub(crate) arriving: Arriving,
     pub(crate) text_ill_formed: bool,
     /// Present if compression was agreed.
     pub(crate) incoming: Option<Incoming>,
@@ -147,7 +147,7 @@ impl Connection {
             message_size: 0,
             messages_sent: 0,
             messages_received: 0,
-            arriving: None,
+            arriving: Arriving::default(),
             text_ill_formed: false,
             incoming: None,
             compressor: None,
@@ -187,7 +187,7 @@ impl Connection {
         what: impl FnOnce() -> What,
     ) {
         if self.log_on {
-            self.log(shared, now, what());
+            shared.transcript.push_traffic(now, self.index, what);
         }
     }
 
@@ -320,9 +320,10 @@ impl Connection {
         if order == TcpOrder::Abort {
             // The peer may still read why.
             if self.out.is_farewell() {
-                let mut farewell = std::mem::take(&mut self.farewell);
-                while self.fill(shared, now, &mut farewell).is_some() {}
-                self.farewell = farewell;
+                let mut write = Vec::new();
+                while self.fill(shared, now, &mut write).is_some() {
+                    self.farewell.append(&mut write);
+                }
             }
             self.out.clear();
         }
@@ -377,13 +378,50 @@ fn log_sent(shared: &mut Shared, now: Duration, index: usize, log_on: bool, sent
             Payload::Repeat { unit, .. } => Some(*unit),
             Payload::Octets(_) | Payload::Window { .. } => None,
         };
-        let what = What::FrameSent {
+        shared.transcript.push_traffic(now, index, || What::FrameSent {
             header: sent.header,
             head: sent.payload.head(transcript::HEAD),
             chop: sent.chop,
             own_write: sent.own_write,
             repeated,
-        };
-        shared.transcript.push(now, index, what);
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{FrameSpec, close_frame, octets, ping, text};
+
+    /// What is counted and logged of the writes of a farewell.
+    fn check(frames: &[FrameSpec], sizes: &[usize]) {
+        let settings = Settings::default();
+        let mut connection = Connection::new(0, Role::Server, settings, 0, String::new());
+        let (mut shared, now) = (Shared::default(), Duration::ZERO);
+        for frame in frames {
+            connection.out.frame(frame);
+        }
+        connection.abort(&mut shared, now);
+        let wrote = shared.transcript.entries.iter().filter_map(|entry| match &entry.what {
+            What::Wrote { len, head, .. } => Some((*len, head.clone())),
+            _ => None,
+        });
+        let (lens, heads): (Vec<_>, Vec<_>) = wrote.unzip();
+        assert_eq!(lens, sizes);
+        assert_eq!(heads.concat(), connection.farewell);
+        assert_eq!(shared.octets_sent, connection.farewell.len() as u64);
+        for size in sizes {
+            let expected = sizes.iter().filter(|other| *other == size).count() as u64;
+            assert_eq!(shared.stats.write_sizes[size], expected, "{size}");
+        }
+    }
+
+    #[test]
+    fn each_write_of_a_farewell_counts_once() {
+        let close = close_frame(octets([0x03, 0xea]));
+        check(std::slice::from_ref(&close), &[4]);
+        check(&[ping(""), close.clone()], &[6]);
+        check(&[text("abc").own_write(), close.clone()], &[5, 4]);
+        check(&[text("abc").chopped(2), close], &[2, 2, 1, 4]);
     }
 }

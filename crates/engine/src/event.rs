@@ -87,19 +87,41 @@ pub enum Observed {
 /// Octets of a message that are kept for reports.
 pub(crate) const HEAD: usize = 64;
 
-/// Follows a message while it arrives and compares it with every payload that could be meant.
-#[derive(Debug)]
+/// Follows a message while it arrives and compares it with every payload that could be meant. One
+/// follows all messages of a connection, one after the other, so that none needs memory of its own.
+#[derive(Debug, Default)]
 pub(crate) struct Arriving {
-    pub(crate) kind: Kind,
-    pub(crate) len: u64,
+    /// Of the message that has begun and not ended.
+    kind: Option<Kind>,
+    len: u64,
     head: Vec<u8>,
     /// For each payload the offset at which the message first differed from it.
     differs: Vec<Option<u64>>,
 }
 
+/// What a whole message came to.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Arrived {
+    pub(crate) kind: Kind,
+    pub(crate) len: u64,
+    /// Which of the payloads it equals.
+    pub(crate) equals: Option<usize>,
+    /// Where it first differs from the payload it comes closest to.
+    pub(crate) first_difference: Option<u64>,
+}
+
 impl Arriving {
-    pub(crate) fn new(kind: Kind, references: usize) -> Self {
-        Self { kind, len: 0, head: Vec::new(), differs: vec![None; references] }
+    pub(crate) fn begin(&mut self, kind: Kind, references: usize) {
+        self.kind = Some(kind);
+        self.len = 0;
+        self.head.clear();
+        self.differs.clear();
+        self.differs.resize(references, None);
+    }
+
+    /// Whether a message has begun and not ended.
+    pub(crate) fn has_begun(&self) -> bool {
+        self.kind.is_some()
     }
 
     pub(crate) fn push(&mut self, data: &[u8], references: &[Payload]) {
@@ -113,23 +135,25 @@ impl Arriving {
         self.len += data.len() as u64;
     }
 
-    pub(crate) fn finish(self, references: &[Payload]) -> Observed {
+    /// Ends the message, if one has begun.
+    pub(crate) fn end(&mut self, references: &[Payload]) -> Option<Arrived> {
+        let (kind, len) = (self.kind.take()?, self.len);
         let same =
-            |index: &usize| self.differs[*index].is_none() && references[*index].len() == self.len;
-        let equals = (0..references.len()).find(same);
+            |index: &usize| self.differs[*index].is_none() && references[*index].len() == len;
+        let equals = (0..references.len().min(self.differs.len())).find(same);
         let first_difference = if equals.is_some() {
             None
         } else {
             // A message that ends too early differs where it ends.
-            self.differs.iter().map(|at| at.unwrap_or(self.len)).max()
+            self.differs.iter().map(|at| at.unwrap_or(len)).max()
         };
-        Observed::Message {
-            kind: self.kind,
-            len: self.len,
-            head: self.head,
-            equals,
-            first_difference,
-        }
+        Some(Arrived { kind, len, equals, first_difference })
+    }
+
+    /// The message that ended last, as an event.
+    pub(crate) fn observed(&self, arrived: Arrived) -> Observed {
+        let Arrived { kind, len, equals, first_difference } = arrived;
+        Observed::Message { kind, len, head: self.head.clone(), equals, first_difference }
     }
 }
 

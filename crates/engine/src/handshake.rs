@@ -5,7 +5,7 @@ use std::time::Duration;
 use wsproof_proto::{Violation, handshake::check_response};
 
 use crate::{
-    Accept, ConnectionId, Refusal, Request, Run, Timer,
+    Accept, ConnectionId, Refusal, Request, Run, Timer, VERSIONS,
     connection::{State, TcpOrder},
     negotiation,
     opening::BodyLength,
@@ -68,7 +68,7 @@ impl Run {
         let connection = &mut self.connections[id];
         let State::Opening(reader) = &connection.state else { return };
         connection.opening.request = reader.octets().to_vec();
-        let request = match Request::read(reader.octets()) {
+        let request = match Request::read(reader.octets(), &VERSIONS) {
             Ok(request) => request,
             Err(declined) => return self.decline(id, now, &declined.refusal()),
         };

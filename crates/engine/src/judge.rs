@@ -114,6 +114,11 @@ impl Judgement {
         self.behavior == Behavior::Failed || close
     }
 
+    /// What is to be said of a deviation: the reason of what failed, else that of the closing.
+    pub fn deciding_reason(&self) -> &str {
+        if self.behavior == Behavior::Failed { &self.reason } else { &self.close_reason }
+    }
+
     /// Whether both verdicts are a plain OK.
     pub fn is_plain_pass(&self) -> bool {
         self.behavior == Behavior::Ok && self.close == CloseBehavior::Ok

@@ -8,7 +8,7 @@ use crate::{
     Accept, ConnectionId, Event, Kind, Observed, Payload, Run, Series, What,
     connection::{Connection, Shared, TcpOrder},
     deflate::{COMPRESSED, Fault},
-    event::Arriving,
+    event::Arrived,
     transcript,
 };
 
@@ -28,7 +28,7 @@ impl Run {
                 if !header.opcode.is_control() && header.opcode != Opcode::Continuation {
                     let kind =
                         if header.opcode == Opcode::Text { Kind::Text } else { Kind::Binary };
-                    connection.arriving = Some(Arriving::new(kind, shared.references.len()));
+                    connection.arriving.begin(kind, shared.references.len());
                     connection.text_ill_formed = false;
                     if let Some(incoming) = &mut connection.incoming {
                         let compressed = header.rsv == COMPRESSED;
@@ -62,7 +62,8 @@ impl Run {
                 if connection.reader_in_control() {
                     let room = 127_usize.saturating_sub(connection.control.len());
                     connection.control.extend_from_slice(&data[..data.len().min(room)]);
-                } else if let Some(arriving) = &mut connection.arriving {
+                } else if connection.arriving.has_begun() {
+                    let arriving = &mut connection.arriving;
                     let mut each = |octets: &[u8]| arriving.push(octets, &shared.references);
                     let read = match &mut connection.incoming {
                         Some(incoming) if incoming.is_compressed() => incoming.push(data, each),
@@ -85,11 +86,10 @@ impl Run {
         if connection.is_open() && !header.opcode.is_control() {
             shared.traffic.incoming.add_frame(header);
         }
-        let (head, offset) = (std::mem::take(&mut connection.frame_head), connection.frame_offset);
         connection.log_traffic(shared, now, || What::FrameReceived {
             header: *header,
-            head,
-            offset,
+            head: connection.frame_head.clone(),
+            offset: connection.frame_offset,
         });
         if let Some(incoming) = connection.incoming.as_mut().filter(|_| !header.opcode.is_control())
         {
@@ -115,7 +115,7 @@ impl Run {
     fn message_complete(&mut self, id: ConnectionId, now: Duration) {
         let shared = &mut self.shared;
         let connection = &mut self.connections[id];
-        let Some(arriving) = connection.arriving.take() else { return };
+        let Some(arrived) = connection.arriving.end(&shared.references) else { return };
         if let Some(incoming) = connection.incoming.as_mut().filter(|i| i.is_compressed()) {
             let (ends_well, read) = (incoming.ends_well(), incoming.end());
             if !ends_well {
@@ -142,24 +142,24 @@ impl Run {
         connection.messages_received += 1;
         if connection.is_open() {
             shared.traffic.incoming.messages += 1;
-            shared.traffic.incoming.app_octets += arriving.len;
+            shared.traffic.incoming.app_octets += arrived.len;
         }
-        let what = arriving.finish(&shared.references);
-        self.event(id, now, what);
+        if let Accept::FirstEcho { .. } | Accept::EchoLoop { .. } = self.case.accept {
+            self.echo(id, now, arrived);
+        } else {
+            let what = connection.arriving.observed(arrived);
+            self.event(id, now, what);
+        }
     }
 
-    /// Records an event and reacts as the case says.
+    /// Records an event that is no echo of a computed case, and reacts as the case says.
     pub(crate) fn event(&mut self, id: ConnectionId, now: Duration, what: Observed) {
         match self.case.accept {
             Accept::Events(_) | Accept::Class(_) => self.shared.record(Event { at: now, what }),
             Accept::FirstEcho { .. } | Accept::EchoLoop { .. } => {
-                if let Observed::Message { kind, len, equals, first_difference, .. } = what {
-                    self.echo(id, now, kind, len, equals.is_some(), first_difference);
-                } else {
-                    let in_loop = matches!(self.case.accept, Accept::EchoLoop { .. });
-                    self.shared.pong_in_loop |= in_loop && self.connections[id].is_open();
-                    self.shared.record(Event { at: now, what });
-                }
+                let in_loop = matches!(self.case.accept, Accept::EchoLoop { .. });
+                self.shared.pong_in_loop |= in_loop && self.connections[id].is_open();
+                self.shared.record(Event { at: now, what });
                 return;
             }
         }
@@ -170,15 +170,9 @@ impl Run {
     }
 
     /// An echo of a computed case.
-    fn echo(
-        &mut self,
-        id: ConnectionId,
-        now: Duration,
-        got: Kind,
-        len: u64,
-        same: bool,
-        first_difference: Option<u64>,
-    ) {
+    fn echo(&mut self, id: ConnectionId, now: Duration, arrived: Arrived) {
+        let Arrived { kind: got, len, equals, first_difference } = arrived;
+        let same = equals.is_some();
         // In a loop the number of messages is given.
         let (kind, right, count) = match &self.case.accept {
             Accept::FirstEcho { kind, payload } => (*kind, len == payload.len(), None),
@@ -244,7 +238,8 @@ impl Run {
             connection.send_message(&mut self.shared, *kind, &payload, size);
         }
         if series.compares_content() {
-            self.shared.references = vec![payload];
+            self.shared.references.clear();
+            self.shared.references.push(payload);
         }
     }
 }

@@ -6,9 +6,9 @@ use rand_chacha::{
     ChaCha8Rng,
     rand_core::{Rng, SeedableRng},
 };
-use wsproof_proto::{FrameHeader, Opcode, mask};
+use wsproof_proto::{FrameHeader, HeaderOctets, Opcode, mask};
 
-use crate::{FrameSpec, Kind, Payload, octets};
+use crate::{FrameSpec, Kind, Payload};
 
 /// Frames that may wait before pings are left unanswered: a peer that pings without end must not
 /// fill our memory, and pings overtaken by a later one need no answer (RFC 6455, 5.5.3).
@@ -38,9 +38,10 @@ pub(crate) struct Sent {
 
 #[derive(Debug)]
 enum Item {
-    /// Octets of a head, a handshake, or a whole frame; `at` counts what is written already.
+    /// Octets of a handshake, a part of a frame, or a whole frame; `at` counts what is written already.
     Octets {
-        head: Vec<u8>,
+        /// The header of a frame.
+        head: HeaderOctets,
         payload: Payload,
         key: Option<[u8; 4]>,
         /// Position of the payload in its frame, for the mask.
@@ -91,12 +92,16 @@ impl Outgoing {
     }
 
     /// Octets as they are.
-    pub(crate) fn raw(&mut self, head: Vec<u8>) {
+    pub(crate) fn raw(&mut self, octets: Vec<u8>) {
+        self.part(octets.into(), None, 0);
+    }
+
+    fn part(&mut self, payload: Payload, key: Option<[u8; 4]>, from: u64) {
         self.queue.push_back(Item::Octets {
-            head,
-            payload: octets([]),
-            key: None,
-            from: 0,
+            head: HeaderOctets::default(),
+            payload,
+            key,
+            from,
             at: 0,
             chop: None,
             own_write: false,
@@ -136,25 +141,14 @@ impl Outgoing {
     pub(crate) fn begin_frame(&mut self, opcode: Opcode, fin: bool, length: u64) {
         let key = self.next_key();
         let header = FrameHeader { fin, mask: key, ..FrameHeader::new(opcode, length) };
-        let mut head = Vec::with_capacity(FrameHeader::MAX_OCTETS);
-        header.encode(&mut head);
-        self.raw(head);
+        self.raw(header.octets().to_vec());
         self.unfinished = Some((key, 0, length));
     }
 
     pub(crate) fn frame_part(&mut self, payload: Payload) {
         let (key, from, length) = self.unfinished.take().unwrap_or_default();
         let end = from + payload.len();
-        self.queue.push_back(Item::Octets {
-            head: Vec::new(),
-            payload,
-            key,
-            from,
-            at: 0,
-            chop: None,
-            own_write: false,
-            frame: None,
-        });
+        self.part(payload, key, from);
         if end < length {
             self.unfinished = Some((key, end, length));
         } else {
@@ -242,10 +236,8 @@ impl Outgoing {
             length,
             form: spec.form,
         };
-        let mut head = Vec::with_capacity(FrameHeader::MAX_OCTETS);
-        header.encode(&mut head);
         Item::Octets {
-            head,
+            head: header.octets(),
             payload: spec.payload.clone(),
             key,
             from: 0,

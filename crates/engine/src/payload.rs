@@ -187,9 +187,14 @@ pub(crate) fn quote(octets: &[u8]) -> String {
             format!("\"{text}\"")
         }
         _ if octets.is_empty() => return "nothing".to_owned(),
-        _ => shown.iter().map(|octet| format!("{octet:02X}")).collect::<Vec<_>>().join(" "),
+        _ => spaced_hex(shown),
     };
     if cut { format!("{text} … ({} octets)", octets.len()) } else { text }
+}
+
+/// Octets in hex, as `81 05 48`.
+pub fn spaced_hex(octets: &[u8]) -> String {
+    octets.iter().map(|octet| format!("{octet:02X}")).collect::<Vec<_>>().join(" ")
 }
 
 #[cfg(test)]

@@ -6,14 +6,14 @@
 use wsproof_proto::{
     Violation,
     handshake::{
-        RequestHead, accept_for, has_token, parse_extensions, parse_lax_request, parse_request,
+        MAX_FIELDS, RequestHead, accept_for, has_token, parse_extensions, parse_lax_request,
+        parse_request,
     },
 };
 
-/// Values of `Sec-WebSocket-Version` that are taken; 8 was that of the last drafts.
-const VERSIONS: [u8; 2] = [13, 8];
-/// Heads with more fields are not compared with the grammar of HTTP.
-const MAX_FIELDS: usize = 200;
+/// The versions that are spoken unless somebody says otherwise, as `wstest` names them; 8 was that
+/// of the last drafts. Version 0 has no field that says so: whoever names it is refused.
+pub const VERSIONS: [u8; 3] = [13, 8, 0];
 /// Fields that may stand in a request once.
 const SINGLE: [&str; 4] = ["Host", "Origin", "Sec-WebSocket-Key", "Sec-WebSocket-Version"];
 
@@ -22,7 +22,6 @@ const SINGLE: [&str; 4] = ["Host", "Origin", "Sec-WebSocket-Key", "Sec-WebSocket
 pub struct Request {
     target: String,
     origin: Option<Vec<u8>>,
-    version: u8,
     key: Vec<u8>,
     pub(crate) extensions: Option<Vec<u8>>,
     /// What the RFCs mind in it.
@@ -70,8 +69,8 @@ pub struct Refusal {
 }
 
 impl Request {
-    /// Reads a complete head.
-    pub fn read(octets: &[u8]) -> Result<Self, Declined> {
+    /// Reads a complete head. Versions that are not `spoken` are refused.
+    pub fn read(octets: &[u8], spoken: &[u8]) -> Result<Self, Declined> {
         let bad = |reason| Err(Refusal::new(400, reason).into());
         let Ok(head) = parse_lax_request(octets) else {
             return bad("no request line of HTTP/1.1");
@@ -96,7 +95,7 @@ impl Request {
         }
         let mut upgrade = head.values("Upgrade").peekable();
         if upgrade.peek().is_none() {
-            return Err(Declined::Plain { target: path_and_query(target).to_owned() });
+            return Err(Declined::Plain { target: path_and_query(target) });
         }
         if !upgrade.any(|value| has_token(value, "websocket")) {
             return bad("Upgrade does not say websocket");
@@ -107,7 +106,7 @@ impl Request {
         if names_one_twice(&head) {
             return bad("Sec-WebSocket-Protocol names a subprotocol twice");
         }
-        let version = version(&head)?;
+        let version = version(&head, spoken)?;
         let key = head.values("Sec-WebSocket-Key").next().unwrap_or_default();
         if !is_like_key(key) {
             return bad("Sec-WebSocket-Key is not the base64 of 16 octets");
@@ -116,6 +115,7 @@ impl Request {
         let extensions: Vec<_> = head.values("Sec-WebSocket-Extensions").collect();
         let extensions = (!extensions.is_empty()).then(|| extensions.join(&b", "[..]));
         let mut violations = Vec::new();
+        // What has more of them is not compared with the grammar of HTTP.
         if head.fields.len() <= MAX_FIELDS && parse_request(octets).is_err() {
             violations.push(Violation::RequestMalformed);
         }
@@ -126,9 +126,8 @@ impl Request {
             violations.push(Violation::ExtensionsMalformed);
         }
         Ok(Self {
-            target: path_and_query(target).to_owned(),
+            target: path_and_query(target),
             origin: head.values("Origin").next().map(<[u8]>::to_vec),
-            version,
             key: key.to_vec(),
             extensions,
             violations,
@@ -157,22 +156,20 @@ impl Request {
     pub fn origin(&self) -> Option<&[u8]> {
         self.origin.as_deref()
     }
-
-    /// The value of `Sec-WebSocket-Version`.
-    pub fn version(&self) -> u8 {
-        self.version
-    }
 }
 
 /// The version, if it is one of those that are spoken.
-fn version(head: &RequestHead) -> Result<u8, Refusal> {
+fn version(head: &RequestHead, spoken: &[u8]) -> Result<u8, Refusal> {
     let field = head.values("Sec-WebSocket-Version").next().unwrap_or_default();
     let named = std::str::from_utf8(field).ok().and_then(|text| text.parse::<u32>().ok());
     let Some(named) = named else {
         return Err(Refusal::new(400, "Sec-WebSocket-Version is not a number"));
     };
-    let known = VERSIONS.into_iter().find(|version| u32::from(*version) == named);
-    known.ok_or_else(|| Refusal::of_version("13,8,0"))
+    match spoken.iter().copied().find(|version| u32::from(*version) == named) {
+        Some(0) => Err(Refusal::new(400, "version 0 has another opening handshake")),
+        Some(version) => Ok(version),
+        None => Err(Refusal::of_version(spoken)),
+    }
 }
 
 /// Whether a subprotocol is offered more than once (RFC 6455, 4.1, item 10).
@@ -194,11 +191,13 @@ fn is_like_key(key: &[u8]) -> bool {
 }
 
 /// A target may be a whole URI (RFC 9112, 3.2.2).
-fn path_and_query(target: &str) -> &str {
+fn path_and_query(target: &str) -> String {
     let Some((_, rest)) = target.split_once("://").filter(|_| !target.starts_with('/')) else {
-        return target;
+        return target.to_owned();
     };
-    rest.find('/').map_or("/", |at| &rest[at..])
+    let rest = rest.find(['/', '?']).map_or("", |at| &rest[at..]);
+    // An empty path is that of the root.
+    if rest.starts_with('/') { rest.to_owned() } else { format!("/{rest}") }
 }
 
 impl Refusal {
@@ -207,10 +206,14 @@ impl Refusal {
         Self { status, reason, fields: String::new(), body: "" }
     }
 
-    /// The answer to a version that is not spoken; it names those that are (RFC 6455, 4.4).
-    pub fn of_version(spoken: &str) -> Self {
+    /// The answer to a version that is not spoken; it names those that are (RFC 6455, 4.4), the
+    /// newest first.
+    fn of_version(spoken: &[u8]) -> Self {
+        let mut spoken = spoken.to_vec();
+        spoken.sort_unstable_by(|a, b| b.cmp(a));
+        let spoken: Vec<_> = spoken.iter().map(u8::to_string).collect();
         Self::new(400, "Sec-WebSocket-Version is none that is spoken here")
-            .with_field("Sec-WebSocket-Version", spoken)
+            .with_field("Sec-WebSocket-Version", &spoken.join(","))
     }
 
     /// Adds a header field. A value that would be more than one line is left out.
@@ -263,7 +266,7 @@ mod tests {
     fn check(old: &str, new: &str, expected: &str) {
         assert!(GOOD.contains(old), "{old}");
         let head = format!("{}\n", GOOD.replacen(old, new, 1)).replace('\n', "\r\n");
-        let said = match Request::read(head.as_bytes()) {
+        let said = match Request::read(head.as_bytes(), &VERSIONS) {
             Ok(request) => format!("{} {:?}", request.target(), request.violations),
             Err(declined) => {
                 let refusal = declined.refusal();
@@ -280,6 +283,7 @@ mod tests {
         check("WebSocket", "h2c, websocket", "/a?b=c []");
         check("/a?b=c", "http://h:9001/a?b=c", "/a?b=c []");
         check("/a?b=c", "http://h", "/ []");
+        check("/a?b=c", "http://h?b=c/d", "/?b=c/d []");
         check("/a?b=c", "/a?b=c#", "/a?b=c ");
         check("jZQ==", "jZR==", "/a?b=c []");
         let twice = "Host: h\nSec-WebSocket-Extensions: a\nSec-WebSocket-Extensions: b; c=1";
@@ -291,7 +295,9 @@ mod tests {
     #[test]
     fn what_is_taken_and_minded() {
         check("Version: 13", "Version: 8", "/a?b=c [RequestVersionNot13]");
-        for line in ["no colon", "X : y", "X: y\n  z"] {
+        // Two hundred and fifty-six fields are not too many to be compared.
+        let many = format!("no colon{}", "\nX: x".repeat(251));
+        for line in ["no colon", "X : y", "X: y\n  z", &many] {
             let new = format!("Host: h\n{line}");
             check("Host: h", &new, "/a?b=c [RequestMalformed]");
         }
@@ -312,9 +318,10 @@ mod tests {
         check("Upgrade: WebSocket\n", "", "200");
         check("WebSocket", "h2c", "400 Upgrade");
         check(", upgrade", "", "400 Connection");
-        for version in ["12", "0", "7"] {
+        for version in ["12", "7", "269"] {
             check("13", version, "400 Sec-WebSocket-Version is none");
         }
+        check("13", "0", "400 version 0");
         check("13", "x", "400 Sec-WebSocket-Version is not a number");
         check("Sec-WebSocket-Version: 13\n", "", "400 Sec-WebSocket-Version is not a number");
         for key in
@@ -338,7 +345,12 @@ mod tests {
 
     #[test]
     fn a_refused_version_names_those_that_are_spoken() {
-        let octets = Refusal::of_version("13,8,0").encode();
-        assert!(String::from_utf8_lossy(&octets).contains("\r\nSec-WebSocket-Version: 13,8,0\r\n"));
+        let head = format!("{GOOD}\n").replace("Version: 13", "Version: 7").replace('\n', "\r\n");
+        for (spoken, named) in [(&VERSIONS[..], "13,8,0"), (&[13], "13"), (&[8, 13], "13,8")] {
+            let declined = Request::read(head.as_bytes(), spoken).unwrap_err();
+            let octets = declined.refusal().encode();
+            let field = format!("\r\nSec-WebSocket-Version: {named}\r\n");
+            assert!(String::from_utf8_lossy(&octets).contains(&field), "{named}");
+        }
     }
 }

@@ -71,7 +71,8 @@ impl Default for Limits {
 }
 
 impl Limits {
-    pub(crate) fn stretch(self, limit: Duration) -> Option<Duration> {
+    /// What becomes of a limit; nothing if it is left out.
+    pub fn stretch(self, limit: Duration) -> Option<Duration> {
         match self {
             Self::Scaled(factor) => Some(limit.mul_f64(factor)),
             Self::Off => None,
@@ -193,11 +194,11 @@ impl Run {
             Input::Connected => self.connected(id, now),
             Input::NotConnected => self.ended(id, now, TcpEnd::NotConnected),
             Input::Octets(octets) => {
-                let head = transcript::head(octets);
                 *self.shared.stats.read_sizes.entry(octets.len()).or_default() += 1;
-                let len = octets.len();
-                self.connections[id]
-                    .log_traffic(&mut self.shared, now, || What::Read { len, head });
+                self.connections[id].log_traffic(&mut self.shared, now, || What::Read {
+                    len: octets.len(),
+                    head: transcript::head(octets),
+                });
                 self.octets(id, now, octets);
             }
             Input::Eof => self.ended(id, now, TcpEnd::PeerFin),

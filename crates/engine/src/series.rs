@@ -114,15 +114,20 @@ impl Cutter {
     /// The octets that come right before the nth message, at most `n_octets` of them.
     pub(crate) fn before(&self, n: u32, n_octets: usize) -> Vec<u8> {
         let Self::Windows { octets, size, .. } = self else { return Vec::new() };
-        if octets.is_empty() {
-            return Vec::new();
-        }
-        let end = self.start(n);
         // Not more than was sent; a unit is an octet at least.
-        let len = n_octets.min(octets.len()).min(n as usize * size);
-        let start = (end + octets.len() - len) % octets.len();
-        Payload::Window { corpus: octets.clone(), start, len }.to_vec()
+        ending_at(octets, self.start(n), n_octets.min(n as usize * size))
     }
+}
+
+/// The `len` octets before the offset `end` of a corpus whose end is followed by its beginning; at
+/// most as many as it has.
+pub(crate) fn ending_at(corpus: &Arc<[u8]>, end: usize, len: usize) -> Vec<u8> {
+    let len = len.min(corpus.len());
+    if len == 0 {
+        return Vec::new();
+    }
+    let start = (end + corpus.len() - len) % corpus.len();
+    Payload::Window { corpus: corpus.clone(), start, len }.to_vec()
 }
 
 #[cfg(test)]

@@ -149,16 +149,28 @@ pub enum What {
 
 impl Transcript {
     pub(crate) fn push(&mut self, at: Duration, connection: usize, what: What) {
-        let traffic = matches!(
-            what,
-            What::Read { .. }
-                | What::Wrote { .. }
-                | What::FrameReceived { .. }
-                | What::FrameSent { .. }
-        );
-        let limit = if traffic { MAX_TRAFFIC } else { MAX_ENTRIES };
+        self.push_below(MAX_ENTRIES, at, connection, || what);
+    }
+
+    /// As [`Self::push`], for octets and frames, which are not even looked at if there were many.
+    pub(crate) fn push_traffic(
+        &mut self,
+        at: Duration,
+        connection: usize,
+        what: impl FnOnce() -> What,
+    ) {
+        self.push_below(MAX_TRAFFIC, at, connection, what);
+    }
+
+    fn push_below(
+        &mut self,
+        limit: usize,
+        at: Duration,
+        connection: usize,
+        what: impl FnOnce() -> What,
+    ) {
         if self.entries.len() < limit {
-            self.entries.push(Entry { at, connection, what });
+            self.entries.push(Entry { at, connection, what: what() });
         } else {
             self.omitted += 1;
         }

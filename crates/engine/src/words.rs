@@ -6,7 +6,7 @@ use wsproof_proto::{FrameHeader, LengthForm};
 
 use crate::{
     Accept, Basis, Case, Class, CloseBy, Edit, Expected, FrameSpec, Grade, Series, Step,
-    judge::distinct_codes,
+    judge::distinct_codes, spaced_hex,
 };
 
 impl Case {
@@ -194,8 +194,7 @@ fn frame_words(frame: &FrameSpec) -> String {
     };
     let mut octets = Vec::new();
     header.encode(&mut octets);
-    let octets: Vec<_> = octets.iter().map(|octet| format!("{octet:02X}")).collect();
-    let _ = write!(text, ": {}, then {}", octets.join(" "), frame.payload.describe());
+    let _ = write!(text, ": {}, then {}", spaced_hex(&octets), frame.payload.describe());
     if let Some(chop) = frame.chop {
         let _ = write!(text, ", in writes of {chop} octets");
     } else if frame.own_write {

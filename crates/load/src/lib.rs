@@ -123,13 +123,28 @@ impl Opening {
         let mut next_batch = begun;
         let mut patience = Patience::new(load.patience);
         while self.summary.opened < load.connections.get() {
+            // Here, as news without end would keep the runtime from its timers.
+            let now = Instant::now();
             let over = patience.over();
+            if over.is_some_and(|over| over <= now) {
+                self.summary.elapsed = now - begun;
+                return End::GivenUp;
+            }
+            let more = self.started < load.connections.get();
+            if more && next_batch <= now {
+                patience.started(now, self.start_batch());
+                next_batch = later(now, load.batch_delay);
+                continue;
+            }
+            let due = [over, more.then_some(next_batch)].into_iter().flatten().min();
             tokio::select! {
                 biased;
                 () = stop.cancelled() => {
                     self.summary.elapsed = begun.elapsed();
                     return End::Stopped;
                 }
+                // What is due is done at the top of the loop.
+                () = sleep_until(due.unwrap_or(now)), if due.is_some() => {}
                 Some(news) = self.news.recv() => {
                     if let News::Opened(_) = news {
                         let now = Instant::now();
@@ -137,15 +152,6 @@ impl Opening {
                         patience.opened(now);
                     }
                     on_event(self.summary.take(news));
-                }
-                () = sleep_until(over.unwrap_or(begun)), if over.is_some() => {
-                    self.summary.elapsed = begun.elapsed();
-                    return End::GivenUp;
-                }
-                () = sleep_until(next_batch), if self.started < load.connections.get() => {
-                    let now = Instant::now();
-                    patience.started(now, self.start_batch());
-                    next_batch = later(now, load.batch_delay);
                 }
             }
         }
@@ -216,6 +222,8 @@ fn later(instant: Instant, delay: Duration) -> Instant {
 
 #[cfg(test)]
 mod tests {
+    use tokio::time::timeout;
+
     use super::*;
 
     #[test]
@@ -234,6 +242,30 @@ mod tests {
         assert_eq!(patience.over(), None, "the next batch is not due yet");
         patience.started(at(1000), 1);
         assert_eq!(patience.over(), Some(at(1030)));
+    }
+
+    #[tokio::test]
+    async fn news_without_end_do_not_put_off_the_end() {
+        let mut opening = Opening::new(
+            Load {
+                server: ServerAddress { host: "127.0.0.1".to_owned(), port: 1, tls: None },
+                client: ClientConfig::new("h", "/", [0; 32]),
+                connections: NonZeroUsize::new(1000).unwrap(),
+                batch: NonZeroUsize::MIN,
+                batch_delay: Duration::from_millis(1),
+                retry_delay: Duration::from_hours(1),
+                patience: Duration::from_millis(50),
+            },
+            Arc::new([]),
+        );
+        for _ in 0..4 {
+            let news = opening.member.news.clone();
+            let failed = || News::Failed(String::new());
+            tokio::spawn(async move { while news.send(failed()).await.is_ok() {} });
+        }
+        let stop = CancellationToken::new();
+        let end = timeout(Duration::from_mins(1), opening.run(&stop, &mut |_| {})).await;
+        assert_eq!(end.unwrap(), End::GivenUp);
     }
 
     #[test]

@@ -10,7 +10,7 @@ use std::{
 };
 
 use tokio::{
-    net::{TcpListener, TcpStream},
+    net::{TcpListener, TcpSocket, TcpStream},
     sync::Semaphore,
     time::timeout,
 };
@@ -132,8 +132,10 @@ async fn what_is_lost_is_counted_and_not_opened_again() {
 
 #[tokio::test]
 async fn a_server_that_is_not_there_is_given_up() {
-    let addr = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
-    let load = Load { patience: Duration::from_secs(1), ..load(addr, 5) };
+    // The port is held, so that nobody else listens on it, and refuses.
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind(SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
+    let load = Load { patience: Duration::from_secs(1), ..load(socket.local_addr().unwrap(), 5) };
     let (summary, events) = check(load, End::GivenUp).await;
     assert_eq!((summary.opened, summary.latency(0.5)), (0, None));
     assert!(summary.failures.by_count()[0].0.contains("refused"), "{:?}", summary.failures);

@@ -2,10 +2,12 @@
 //! what a peer compressed.
 
 mod audit;
+mod blocks;
 mod coder;
 mod parameters;
 
 pub use audit::{Audit, Auditor, Corruption};
+pub use blocks::{Block, Blocks};
 pub use coder::{Deflater, InflateError, Inflater, TAIL};
 pub use parameters::{
     Agreement, ClientWindow, Compression, NAME, ParameterFault, Parameters, WINDOW_BITS,

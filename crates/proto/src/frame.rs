@@ -1,5 +1,7 @@
 //! Frame headers and the exact frame writer (RFC 6455, 5.2).
 
+use std::ops::Deref;
+
 use serde::{Deserialize, Serialize};
 
 /// The four opcode bits of a frame, those without a meaning included.
@@ -135,23 +137,53 @@ impl FrameHeader {
 
     /// Appends the header's octets, exactly as the fields say.
     pub fn encode(&self, out: &mut Vec<u8>) {
-        out.push(u8::from(self.fin) << 7 | (self.rsv & 0b111) << 4 | self.opcode.bits());
+        let HeaderOctets { octets, len } = self.octets();
+        let end = out.len() + len;
+        // A copy of a length that is known when compiling is a move or two, not a call.
+        out.extend_from_slice(&octets);
+        out.truncate(end);
+    }
+
+    /// The header's octets, exactly as the fields say.
+    pub fn octets(&self) -> HeaderOctets {
+        let mut out = HeaderOctets::default();
+        out.push([u8::from(self.fin) << 7 | (self.rsv & 0b111) << 4 | self.opcode.bits()]);
         let masked = if self.mask.is_some() { 0x80 } else { 0 };
-        let octets = self.length.to_be_bytes();
+        let octets @ [.., high, low] = self.length.to_be_bytes();
         match self.form.or_shortest(self.length) {
-            LengthForm::Bits16 => {
-                out.push(masked | 0x7e);
-                out.extend_from_slice(&octets[6..]);
-            }
+            LengthForm::Bits16 => out.push([masked | 0x7e, high, low]),
             LengthForm::Bits64 => {
-                out.push(masked | 0x7f);
-                out.extend_from_slice(&octets);
+                out.push([masked | 0x7f]);
+                out.push(octets);
             }
-            LengthForm::Bits7 | LengthForm::Shortest => out.push(masked | octets[7] & 0x7f),
+            LengthForm::Bits7 | LengthForm::Shortest => out.push([masked | low & 0x7f]),
         }
         if let Some(key) = self.mask {
-            out.extend_from_slice(&key);
+            out.push(key);
         }
+        out
+    }
+}
+
+/// The octets of a header, which need no memory of their own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct HeaderOctets {
+    octets: [u8; FrameHeader::MAX_OCTETS],
+    len: usize,
+}
+
+impl HeaderOctets {
+    fn push<const N: usize>(&mut self, octets: [u8; N]) {
+        self.octets[self.len..self.len + N].copy_from_slice(&octets);
+        self.len += N;
+    }
+}
+
+impl Deref for HeaderOctets {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.octets[..self.len]
     }
 }
 

@@ -8,7 +8,9 @@ mod head;
 mod response;
 
 pub use extensions::{Extension, MalformedField, Parameter, parse_extensions};
-pub use head::{Field, HeadReader, RequestHead, ResponseHead, parse_lax_request, parse_request};
+pub use head::{
+    Field, HeadReader, MAX_FIELDS, RequestHead, ResponseHead, parse_lax_request, parse_request,
+};
 pub use response::{Offer, check_response};
 
 use base64::{Engine, prelude::BASE64_STANDARD};

@@ -14,7 +14,7 @@ pub mod utf8;
 mod violation;
 
 pub use close::CloseCode;
-pub use frame::{FrameHeader, LengthForm, Opcode};
+pub use frame::{FrameHeader, HeaderOctets, LengthForm, Opcode};
 pub use reader::{FrameItem, FrameReader};
 pub use violation::{Deviation, Violation};
 

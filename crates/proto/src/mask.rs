@@ -4,17 +4,25 @@
 ///
 /// Applying the same key at the same offset twice gives the original octets back.
 pub fn apply(key: [u8; 4], offset: u64, data: &mut [u8]) {
-    let mut key = key;
-    // The remainder of a division by four always fits.
-    key.rotate_left((offset % 4) as usize);
-    let [a, b, c, d] = key;
-    let wide = u64::from_ne_bytes([a, b, c, d, a, b, c, d]);
-    let (chunks, tail) = data.as_chunks_mut::<8>();
+    // The key begins with the octet that masks `data[0]`; rotating an array would call memmove.
+    let turn = (offset % 4) as u32 * u8::BITS;
+    let key = u32::from_le_bytes(key).rotate_right(turn).to_le_bytes();
+    // A length that is known when compiling becomes a row of wide steps.
+    let (chunks, rest) = data.as_chunks_mut::<128>();
     for chunk in chunks {
-        *chunk = (u64::from_ne_bytes(*chunk) ^ wide).to_ne_bytes();
+        apply_to_words(key, chunk.as_chunks_mut().0);
     }
-    for (octet, key) in tail.iter_mut().zip(key.into_iter().cycle()) {
+    let (words, rest) = rest.as_chunks_mut();
+    apply_to_words(key, words);
+    for (octet, key) in rest.iter_mut().zip(&key) {
         *octet ^= key;
+    }
+}
+
+#[inline]
+fn apply_to_words(key: [u8; 4], words: &mut [[u8; 4]]) {
+    for word in words {
+        *word = (u32::from_ne_bytes(*word) ^ u32::from_ne_bytes(key)).to_ne_bytes();
     }
 }
 

@@ -126,16 +126,24 @@ impl FrameReader {
     fn read_header<'a>(&mut self, input: &[u8]) -> (usize, Option<FrameItem<'a>>) {
         let State::Header { octets, filled } = &mut self.state else { return (0, None) };
         let mut consumed = 0;
-        while *filled < header_len(&octets[..*filled]) {
-            let Some(&octet) = input.get(consumed) else {
-                self.offset += consumed as u64;
-                return (consumed, None);
-            };
-            octets[*filled] = octet;
-            *filled += 1;
-            consumed += 1;
-        }
-        let (header, length) = (parse(octets), *filled as u64);
+        let (header, length) = if *filled == 0
+            && let Some(octets) = input.first_chunk()
+        {
+            // Nearly always the whole header is there.
+            consumed = header_len(octets);
+            (parse(octets), consumed as u64)
+        } else {
+            while *filled < header_len(&octets[..*filled]) {
+                let Some(&octet) = input.get(consumed) else {
+                    self.offset += consumed as u64;
+                    return (consumed, None);
+                };
+                octets[*filled] = octet;
+                *filled += 1;
+                consumed += 1;
+            }
+            (parse(octets), *filled as u64)
+        };
         self.offset += consumed as u64;
         let offset = self.offset - length;
         self.state = State::Payload { header, at: 0 };

@@ -41,19 +41,19 @@ impl Validator {
             self.seen += 1;
             data = rest;
         }
-        // The fast check first; only ill-formed or cut text pays for finding the place.
-        if simdutf8::basic::from_utf8(data).is_err()
-            && let Err(error) = std::str::from_utf8(data)
-        {
-            let good = error.valid_up_to();
-            if error.error_len().is_some() {
-                self.ill_formed_at = Some(self.seen + (good + first_bad(&data[good..])) as u64);
-                return self.ill_formed_at;
-            }
-            let tail = &data[good..];
-            self.carry[..tail.len()].copy_from_slice(tail);
-            self.carried = tail.len();
+        let (whole, cut) = data.split_at(data.len() - cut_off(data));
+        let may_go_on = cut.is_empty()
+            || matches!(std::str::from_utf8(cut), Err(error) if error.error_len().is_none());
+        // The fast check first; only ill-formed text pays for finding the place.
+        if simdutf8::basic::from_utf8(whole).is_err() || !may_go_on {
+            let good = std::str::from_utf8(data).map_or_else(|error| error.valid_up_to(), str::len);
+            self.ill_formed_at = Some(self.seen + (good + first_bad(&data[good..])) as u64);
+            return self.ill_formed_at;
         }
+        for (carry, octet) in self.carry.iter_mut().zip(cut) {
+            *carry = *octet;
+        }
+        self.carried = cut.len();
         self.seen += data.len() as u64;
         None
     }
@@ -72,6 +72,24 @@ impl Validator {
     pub fn seen(&self) -> u64 {
         self.seen
     }
+}
+
+/// How many octets at the end of `data` begin a character and do not end it.
+fn cut_off(data: &[u8]) -> usize {
+    if let [] | [.., 0..=0x7f] = data {
+        return 0;
+    }
+    for (i, octet) in data.iter().rev().take(3).enumerate() {
+        let needed = match octet {
+            0x80..=0xbf => continue,
+            0xf0.. => 4,
+            0xe0.. => 3,
+            0xc0.. => 2,
+            _ => 1,
+        };
+        return if needed > i + 1 { i + 1 } else { 0 };
+    }
+    0
 }
 
 /// Index of the octet in `data` at which its first character becomes impossible.

@@ -7,7 +7,10 @@
 mod contrast;
 mod evidence;
 mod finding;
+mod frames;
+mod mismatch;
 mod openings;
+mod pace;
 pub(crate) mod provoked;
 mod ruler;
 mod rules;
@@ -24,7 +27,9 @@ use wsproof_engine::{
 use wsproof_proto::Violation;
 
 use contrast::Told;
+use evidence::Evidence;
 use finding::{Deviation, Finding, What};
+use pace::Pace;
 use provoked::Sent;
 
 pub use ruler::Ruler;
@@ -73,6 +78,8 @@ pub fn causes(results: &Results, peer: &str, judge: JudgeKind, cases: &[Case]) -
             sent.insert(id, Sent::of(case));
         }
     }
+    let attempts = results.records(peer).filter_map(|(_, record)| record.final_attempt());
+    let pace = Pace::of(attempts.map(|attempt| &attempt.outcome));
     let mut groups: Vec<Vec<Member<'_>>> = Vec::new();
     let mut passing = Vec::new();
     let mut total = 0;
@@ -86,7 +93,7 @@ pub fn causes(results: &Results, peer: &str, judge: JudgeKind, cases: &[Case]) -
             continue;
         }
         let finding = if known.contains_key(id) {
-            Finding::of(case, sent, attempt, judgement)
+            pace.mend(Finding::of(case, sent, attempt, judgement), &attempt.outcome)
         } else {
             Finding::other(case, judgement)
         };
@@ -245,7 +252,10 @@ fn cause(
     let (evidence, shown) = shown
         .min_by_key(|(evidence, member)| {
             let content = evidence::is_content(&member.finding.deviation);
-            let without = evidence.got.octets.is_empty();
+            // Where time deviates, what came late stands for octets.
+            let slow = matches!(member.finding.deviation, Deviation::Slow { .. });
+            let without =
+                if slow { evidence.deciding.is_none() } else { evidence.got.octets.is_empty() };
             let dull = content && evidence.ruler.is_none();
             let bare = evidence.expected.octets.is_empty();
             // What stands alone is seen more easily than what answers a fault.

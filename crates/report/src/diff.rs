@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use wsproof_engine::{CaseId, What};
+use wsproof_proto::FrameHeader;
 
 use crate::{
     JudgeKind, Results,
@@ -146,34 +147,47 @@ fn compare(
     true
 }
 
-/// Where the peer's frames of two attempts first differ, as far as their octets were kept.
+/// Where the peer's frames of two attempts first differ, as far as their octets were kept. Masking
+/// keys of a client are random, and no difference.
 fn octets(before: &Attempt, after: &Attempt) -> Option<String> {
-    let frames = |attempt: &Attempt| -> Vec<Vec<u8>> {
-        let entries = attempt.outcome.transcript.entries.iter();
-        let received = entries.filter_map(|entry| match &entry.what {
-            What::FrameReceived { header, head, .. } => {
-                let mut octets = Vec::new();
-                header.encode(&mut octets);
-                octets.extend_from_slice(head);
-                Some(octets)
-            }
-            _ => None,
-        });
-        received.collect()
-    };
     let (before, after) = (frames(before), frames(after));
-    let frame = (0..before.len().max(after.len())).find(|n| before.get(*n) != after.get(*n))?;
-    let at = match (before.get(frame), after.get(frame)) {
-        (Some(before), Some(after)) => before.iter().zip(after).take_while(|(a, b)| a == b).count(),
+    let same = |n: &usize| before.get(*n).map(without_key) == after.get(*n).map(without_key);
+    let frame = (0..before.len().max(after.len())).find(|n| !same(n))?;
+    let at = match (before.get(frame).map(without_key), after.get(frame).map(without_key)) {
+        (Some(before), Some(after)) => {
+            before.iter().zip(&after).take_while(|(a, b)| a == b).count()
+        }
         _ => 0,
     };
-    let shown = |frames: &[Vec<u8>]| match frames.get(frame) {
+    let shown = |frames: &[(FrameHeader, &[u8])]| match frames.get(frame) {
         None => "nothing".to_owned(),
-        Some(octets) => {
+        Some((header, payload)) => {
+            let octets = encoded(header, payload);
             let from = at.saturating_sub(AROUND);
             spaced_hex(&octets[from..octets.len().min(at + AROUND)])
         }
     };
     let (before, after) = (shown(&before), shown(&after));
     Some(format!("frame {}, octet {at}: {before} -> {after}", frame + 1))
+}
+
+/// The peer's frames, with what was kept of their payloads.
+fn frames(attempt: &Attempt) -> Vec<(FrameHeader, &[u8])> {
+    let entries = attempt.outcome.transcript.entries.iter();
+    let received = entries.filter_map(|entry| match &entry.what {
+        What::FrameReceived { header, head, .. } => Some((*header, &head[..])),
+        _ => None,
+    });
+    received.collect()
+}
+
+fn without_key((header, payload): &(FrameHeader, &[u8])) -> Vec<u8> {
+    encoded(&FrameHeader { mask: header.mask.map(|_| [0; 4]), ..*header }, payload)
+}
+
+fn encoded(header: &FrameHeader, payload: &[u8]) -> Vec<u8> {
+    let mut octets = Vec::new();
+    header.encode(&mut octets);
+    octets.extend_from_slice(payload);
+    octets
 }

@@ -124,6 +124,18 @@ pub(crate) enum Standing<'a> {
     Absent(Missing),
 }
 
+impl Standing<'_> {
+    /// How a failure stands against the baseline, in a word; nothing if that is not to be said.
+    pub(crate) const fn word(&self) -> &'static str {
+        match self {
+            Self::Known(_) => "known",
+            Self::Found(Finding { kind: FindingKind::New, .. }) => "new",
+            Self::Found(Finding { kind: FindingKind::Changed, .. }) => "changed",
+            _ => "",
+        }
+    }
+}
+
 impl<'a> Gate<'a> {
     /// Compares a run with what is expected.
     pub fn new(question: Question<'a>) -> Self {

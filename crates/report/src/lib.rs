@@ -36,6 +36,7 @@ pub use contract::{JudgeKind, Line};
 pub use gate::Gate;
 pub use results::{Counts, Missing, ParseError, Record, Results};
 pub use summary::text_summary;
+pub use words::number;
 
 /// A file to be written into the folder of the report.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -35,6 +35,7 @@ pub fn render(gate: &Gate<'_>) -> String {
         out.push_str("| none | nobody was tested | | | | |\n");
     }
     let _ = match findings.len() {
+        0 if results.peers().is_empty() => Ok(()),
         0 => writeln!(out, "\nEverything is as expected."),
         n => writeln!(out, "\n**{} not as expected:**\n", number(n, "thing")),
     };

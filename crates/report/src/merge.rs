@@ -11,6 +11,9 @@ use crate::{
     words::visible,
 };
 
+/// Parts that an error message lists at most.
+const LISTED: usize = 12;
+
 /// Results with the name of their file.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Part {
@@ -104,12 +107,14 @@ pub fn merge(parts: &[Part]) -> Result<Results, MergeError> {
     if let Some(part) = plan.part {
         let there: BTreeSet<u32> =
             parts.iter().filter_map(|part| Some(run(part).ok()?.part?.part)).collect();
-        let missing: Vec<_> =
-            (1..=part.parts).filter(|n| !there.contains(n)).map(|n| n.to_string()).collect();
         let found = merged.run().map_or(0, |run| run.cases.len());
         // A part without any case leaves no results.
         if found < part.of {
-            let missing = format!("part {} of {}", missing.join(", "), part.parts);
+            let mut missing =
+                (1..=part.parts).filter(|n| !there.contains(n)).map(|n| n.to_string());
+            let named: Vec<_> = missing.by_ref().take(LISTED).collect();
+            let more = if missing.next().is_some() { ", .." } else { "" };
+            let missing = format!("part {}{more} of {}", named.join(", "), part.parts);
             return Err(MergeError::Missing { found, of: part.of, missing });
         }
     }

@@ -312,7 +312,7 @@ fn entries(gate: &Gate<'_>, peer: &str) -> Vec<Entry> {
             Some(cause) => Some((cause.rule.rfc, cause.rule.section)),
             None => gate.rule(&id),
         };
-        let tags = tags(gate, standing, judgement, rule.filter(|_| !sentence.contains("RFC")));
+        let tags = tags(standing, judgement, rule.filter(|_| !sentence.contains("RFC")));
         let why = match standing {
             Standing::Known(why) if !why.starts_with(UNEXPLAINED) => vec![visible(why)],
             _ => Vec::new(),
@@ -333,17 +333,12 @@ pub(crate) fn sides(cause: &Cause) -> Vec<(&'static str, String)> {
 }
 
 /// What is to be known about a failure at a glance: its place in the baseline, and the rule.
-fn tags(
-    gate: &Gate<'_>,
-    standing: Standing<'_>,
-    judgement: &Judgement,
-    rule: Option<(u16, &str)>,
-) -> Vec<String> {
+fn tags(standing: Standing<'_>, judgement: &Judgement, rule: Option<(u16, &str)>) -> Vec<String> {
     let mut tags = Vec::new();
-    match standing {
-        Standing::Known(_) => tags.push("known".to_owned()),
-        Standing::Found(_) if gate.question.baseline.is_some() => tags.push("NEW".to_owned()),
-        _ => {}
+    match standing.word() {
+        "" => {}
+        "new" => tags.push("NEW".to_owned()),
+        word => tags.push(word.to_owned()),
     }
     if !judgement.deviates() {
         tags.push(verdict(judgement).to_owned());

@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+pub(crate) use wsproof_engine::spaced_hex;
 use wsproof_engine::{Behavior, CloseBehavior, Judgement};
 
 use crate::{Counts, JudgeKind, Results, contract::Attempt, refusals::Refusals};
@@ -165,7 +166,7 @@ pub(crate) fn headline(results: &Results, peer: &str, counts: Counts) -> String 
 }
 
 /// `1 case`, `2 cases`.
-pub(crate) fn number(n: usize, thing: &str) -> String {
+pub fn number(n: usize, thing: &str) -> String {
     if n == 1 { format!("1 {thing}") } else { format!("{n} {thing}s") }
 }
 
@@ -226,11 +227,6 @@ pub(crate) fn bounded(text: &str, max: usize) -> String {
         Some((end, _)) => format!("{} …", &text[..end]),
         None => text.to_owned(),
     }
-}
-
-/// `81 05 48`.
-pub(crate) fn spaced_hex(octets: &[u8]) -> String {
-    octets.iter().map(|octet| format!("{octet:02X}")).collect::<Vec<_>>().join(" ")
 }
 
 fn is_visible(c: char) -> bool {

@@ -89,10 +89,11 @@
     const visibleCards = new Set([...shown].map((n) => data.cards[n].at));
     for (const card of cards) card.hidden = on && !visibleCards.has(card.id);
     for (const item of $$('.causes li')) {
-      const links = $$('a', item).map((a) => a.getAttribute('href').slice(1));
+      const links = $$('a', item).map((a) => a.getAttribute('href').replace(/^#/, ''));
       item.hidden = on && !links.some((at) => visibleCards.has(at));
     }
     for (const cell of $$('.map a')) cell.classList.toggle('off', on && !hit[+cell.dataset.i]);
+    if (several) rove();
     const total = data.ids.length * data.peers.length;
     $('#out') && ($('#out').textContent = on ? (cells ? `${cells} of ${total} results` : 'nothing matches; Esc clears') : '');
     if (grid) grid.hidden = !visible;
@@ -114,6 +115,15 @@
       const parts = Object.entries(filter).filter(([, value]) => value).map(([key, value]) => key + '=' + encodeURIComponent(value).replace(/%20/g, '+'));
       history.replaceState(null, '', parts.length ? '#?' + parts.join('&') : location.pathname + location.search);
     }
+  }
+  // One cell of the table is in the order of Tab: one that is to be seen.
+  function rove() {
+    const isSeen = (row) => !row.hidden && !row.parentElement.hidden;
+    const now = $('#matrix td a[tabindex="0"]');
+    if (now && isSeen(now.closest('tr'))) return;
+    if (now) now.tabIndex = -1;
+    const link = rows.filter(isSeen).map((row) => $('td a', row)).find(Boolean);
+    if (link) link.tabIndex = 0;
   }
   let all = rows.length <= 40;
   const folded = new Set();
@@ -158,6 +168,20 @@
 
   function say(text) { const out = $('#out'); if (out) out.textContent = text; }
 
+  // Whether an attempt is the one that this page shows. Others are on the page of their case.
+  function shows(peer, at, attempt) {
+    const [, count, counts] = data.peers[peer].attempts.find(([of]) => of === at) || [at, 1, 1];
+    if (attempt === counts) return true;
+    if (attempt < 1 || attempt > count) {
+      say(`${data.ids[at]} has ${count === 1 ? 'one attempt' : count + ' attempts'}`);
+      return false;
+    }
+    const line = rows.find((row) => +row.dataset.i === at);
+    const link = line && $('a', line.cells[several ? peer + 2 : 0]);
+    if (link) location.replace(link.href.split('#')[0] + '#attempt-' + attempt);
+    return false;
+  }
+
   function go() {
     const hash = location.hash.slice(1);
     if (hash[0] === '?') {
@@ -170,13 +194,14 @@
     }
     if (!hash || hash === 'causes') return;
     if (hash === 'matrix') return $('#matrix')?.scrollIntoView();
-    const [, path, row] = /^(.*?)(?:~\d+)?(?:!(\d+))?$/.exec(hash);
+    const [, path, attempt, row] = /^(.*?)(?:~(\d+))?(?:!(\d+))?$/.exec(hash);
     const [id, ...name] = decode(path).split('@');
     const at = byId.get(id);
     if (at === undefined) return say(`${id.slice(0, 40)} is not in this run`);
     const peer = name.length ? data.peers.findIndex((peer) => peer.name === name.join('@')) : data.peers.findIndex((peer, n) => cardOf[n].has(at));
     if (name.length && peer < 0) return say(`${name.join('@').slice(0, 40)} is not in this run`);
     const found = cardOf[Math.max(peer, 0)].get(at);
+    if (attempt && !shows(Math.max(peer, 0), at, +attempt)) return;
     const card = found === undefined ? null : element(data.cards[found]);
     if (card) {
       if (card.hidden) clear(false);
@@ -231,7 +256,7 @@
       if (name !== last) parts.push((last === null ? '' : '</div>') + `<span>${escape(name)}</span><div>`);
       last = name;
       const card = cardOf[0].get(at);
-      const href = card === undefined ? placeOf(0, at) : data.cards[card].at;
+      const href = card === undefined || !element(data.cards[card]) ? placeOf(0, at) : data.cards[card].at;
       parts.push(`<a class="${verdicts[at]}" data-i="${at}" tabindex="-1" href="#${escape(href)}" title="${escape(id)}: ${WORDS[verdicts[at]]}; ${escape(data.titles[at])}"></a>`);
     });
     $('.map', map).innerHTML = parts.join('') + '</div>';
@@ -287,13 +312,34 @@
     try { localStorage.setItem('wsproof-theme', root.dataset.t); } catch { /* not everywhere */ }
   }
   function copy(text, button) {
-    const done = () => { if (button) { button.textContent = 'Copied'; button.onblur = () => { button.textContent = 'Copy'; }; } say('copied'); };
+    const label = button && (button.dataset.label ||= button.textContent);
+    const done = () => { if (button) { button.textContent = 'Copied'; button.onblur = () => { button.textContent = label; }; } say('copied'); };
     if (navigator.clipboard) navigator.clipboard.writeText(text).then(done, () => say('copying is not allowed here'));
     else say('copying is not allowed here');
   }
   const command = (card) => $('.rep code', card)?.textContent;
   const link = (card) => location.href.split('#')[0] + '#' + card.id;
   $$('.copy').forEach((button) => { button.hidden = false; button.onclick = () => copy(command(button.closest('.card')), button); });
+  // A card as plain text, to be pasted where a bug is reported.
+  function told(card) {
+    const clean = (node) => (node ? node.textContent.replace(/\s+/g, ' ').trim() : '');
+    const lines = [clean($('h3', card)), clean($('.who', card)), clean($('.rule', card)), ''];
+    for (const side of $$('.eo > div', card)) lines.push($$('h4,p', side).map(clean).join('  '));
+    const ruler = $('.ruler pre', card);
+    if (ruler) lines.push('', ruler.textContent.trimEnd());
+    lines.push('', ...$$('.why dt', card).map((name) => name.textContent + ': ' + clean($('code', name.nextElementSibling) || name.nextElementSibling)), '');
+    for (const row of $$('.talk > li:not(.hd)', card)) {
+      const body = $('div', row).cloneNode(true);
+      $('details', body)?.remove();
+      $$('code,bdi', body).forEach((part) => part.prepend('  '));
+      lines.push(clean($('time', row)).padStart(10) + '  ' + clean(body));
+    }
+    return lines.filter((line, n) => line || lines[n - 1]).join('\n').trim() + '\n' + link(card) + '\n';
+  }
+  $$('.report').forEach((button) => { button.hidden = false; button.onclick = () => copy(told(button.closest('.card')), button); });
+  $$('.nav a').forEach((way) => {
+    way.onclick = (event) => { event.preventDefault(); select(way.closest('.card'), false); step(way.rel === 'next' ? 1 : -1); };
+  });
   $('.tools').hidden = false;
   $('#theme').onclick = theme;
   $('#help').onclick = () => $('#keys').showModal();

@@ -11,6 +11,7 @@ use std::{
 
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
+    task::yield_now,
     time::{Instant, Sleep, sleep_until},
 };
 use tokio_util::sync::CancellationToken;
@@ -199,6 +200,7 @@ impl Driver {
             if !settles && due <= Instant::now() && !self.run.is_over() {
                 // Under a stream without end the runtime may never get to its own timers.
                 activity.set_waiting(false);
+                self.catch_up().await;
                 self.run.handle_timeout(self.began.elapsed());
                 continue;
             }
@@ -289,6 +291,20 @@ impl Driver {
             // Without limits there may be nothing to wake up for.
             (None, None) => (now + Duration::from_hours(1), true),
         }
+    }
+
+    /// Takes what is there already: while this process stood still it may have come before
+    /// something was due. Once, as a peer that never pauses must not put that off.
+    async fn catch_up(&mut self) {
+        // So that the runtime asks the system what has arrived.
+        yield_now().await;
+        poll_fn(|cx| {
+            for id in 0..self.sockets.len() {
+                self.poll_read(id, cx);
+            }
+            Poll::Ready(())
+        })
+        .await;
     }
 
     fn poll(&mut self, cx: &mut Context<'_>, alarm: Pin<&mut Sleep>) -> Poll<Progress> {
@@ -404,5 +420,51 @@ impl Driver {
             }
             moved = true;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::{
+        io::AsyncWriteExt,
+        net::{TcpListener, TcpStream},
+    };
+    use wsproof_engine::{Limits, Section, Settings, Target};
+    use wsproof_proto::Role;
+
+    use super::*;
+
+    const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\n\
+        Connection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
+        Sec-WebSocket-Version: 13\r\n\r\n";
+
+    #[tokio::test]
+    async fn what_came_while_nobody_looked_came_in_time() {
+        let mut section = Section::default();
+        section.case("1.1.1", "a case");
+        let case = Arc::new(section.into_cases().remove(0));
+        let config = RunConfig {
+            role: Role::Server,
+            target: Target::new(String::new(), String::new()),
+            seed: 0,
+            limits: Limits::default(),
+            timers: None,
+            settings: Settings::default(),
+        };
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let mut peer = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let (head, rest) = REQUEST.split_at(20);
+        peer.write_all(rest).await.unwrap();
+        drop(peer);
+        let accepted = Accepted {
+            stream: Stream::Tcp(listener.accept().await.unwrap().0),
+            octets: head.to_vec(),
+            // The limit of the opening handshake is over.
+            began: Instant::now() - Duration::from_mins(1),
+            started: SystemTime::now(),
+        };
+        let never = CancellationToken::new();
+        let driven = drive_accepted(case, config, accepted, &never).await.unwrap();
+        assert!(driven.outcome.opened_at.is_some(), "{:?}", driven.outcome);
     }
 }

@@ -12,6 +12,7 @@ mod program;
 mod schedule;
 mod server;
 mod tls;
+mod verdict;
 
 pub use dial::Address;
 pub use event::{Attempt, Confirmation, Event, Settled};

@@ -26,7 +26,9 @@ use tokio::{
 };
 use tokio_rustls::TlsAcceptor;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
-use wsproof_engine::{Case, CaseId, Limits, Request, RunConfig, Settings, Target, Timers, judge};
+use wsproof_engine::{
+    Case, CaseId, Limits, Refusal, Request, RunConfig, Settings, Target, Timers, judge,
+};
 use wsproof_proto::{Role, handshake::HeadReader};
 
 use crate::{
@@ -34,6 +36,7 @@ use crate::{
     dial::Stream,
     drive::{Accepted, drive_accepted},
     schedule::case_seed,
+    verdict::Verdict,
 };
 pub use admission::Admission;
 use ask::Ask;
@@ -44,8 +47,10 @@ use conversation::Conversation;
 const MAX_HEAD: usize = 256 << 10;
 /// Before a listener that could not accept is asked again.
 const PAUSE: Duration = Duration::from_millis(50);
-/// How long connections may take to end when the server stops.
+/// How long connections may take to end when the server stops, or after a refusal.
 const LAST: Duration = Duration::from_secs(2);
+/// Reads at most after an answer that a client may not wait for.
+const DRAINED: usize = 1 << 10;
 /// The answer to a request with parameters that make no sense, as `wstest` gives it.
 const NONSENSE: &[u8] = b"HTTP/1.1 500 Internal Server Error\r\n\r\n";
 
@@ -210,9 +215,13 @@ impl Server {
     async fn connected(&self, stream: TcpStream, from: SocketAddr) {
         let (began, started) = (Instant::now(), SystemTime::now());
         let limit = self.options.timers.unwrap_or(Timers::CLASSIC).open_handshake;
-        let opening = timeout(limit, self.read_head(stream));
+        let opening = self.read_head(stream, from);
+        let opened = match self.options.limits.stretch(limit) {
+            Some(limit) => timeout(limit, opening).await.unwrap_or_else(|late| Err(late.into())),
+            None => opening.await,
+        };
         // Who only looks whether somebody listens, or is no client at all, leaves no trace.
-        let Ok(Ok((stream, octets, head))) = opening.await else { return };
+        let Ok((stream, octets, head)) = opened else { return };
         let _open = self.board.enter();
         let accepted = Accepted { stream, octets, began, started };
         let visitor = Visitor { accepted, head, from };
@@ -222,7 +231,11 @@ impl Server {
     }
 
     /// Reads until the request is complete. Returns all that was read, and how much is the head.
-    async fn read_head(&self, stream: TcpStream) -> io::Result<(Stream, Vec<u8>, usize)> {
+    async fn read_head(
+        &self,
+        stream: TcpStream,
+        from: SocketAddr,
+    ) -> io::Result<(Stream, Vec<u8>, usize)> {
         stream.set_nodelay(true)?;
         let mut stream = match &self.options.tls {
             None => Stream::Tcp(stream),
@@ -245,8 +258,10 @@ impl Server {
                 Ok((taken, true)) => return Ok((stream, octets, before + taken)),
                 Ok((_, false)) => {}
                 Err(_) => {
-                    let answer = b"HTTP/1.1 431 Request Header Fields Too Large\r\n\r\n";
-                    refuse(&mut stream, answer).await?;
+                    let refusal = Refusal::new(431, "the head is too long");
+                    self.tell_refused(from, &refusal);
+                    refuse(&mut stream, &refusal.encode()).await?;
+                    drain(&mut stream, &mut buf).await;
                     return Err(io::ErrorKind::InvalidData.into());
                 }
             }
@@ -255,20 +270,21 @@ impl Server {
 
     async fn serve(&self, mut visitor: Visitor) -> io::Result<()> {
         let stream = &mut visitor.accepted.stream;
-        let read = Request::read(&visitor.accepted.octets[..visitor.head]);
+        let head = &visitor.accepted.octets[..visitor.head];
         let others = self.board.open() - 1;
-        let request = match self.options.admission.admit(read, others) {
+        let request = match self.options.admission.admit(head, others) {
             Ok(request) => request,
             Err(refusal) => {
                 // Who asks for a page is no client.
                 if ![200, 303, 426].contains(&refusal.status()) {
-                    let (status, reason) = (refusal.status(), refusal.reason());
-                    self.tell(Visit::Refused { from: visitor.from, status, reason });
+                    self.tell_refused(visitor.from, &refusal);
                 }
                 return refuse(stream, &refusal.encode()).await;
             }
         };
         let Ok(ask) = Ask::read(request.target(), &self.options.cases) else {
+            let refusal = Refusal::new(500, "the parameters of the request make no sense");
+            self.tell_refused(visitor.from, &refusal);
             return refuse(stream, NONSENSE).await;
         };
         // Who only opens a WebSocket may be looking whether somebody is there, before clients come.
@@ -311,7 +327,7 @@ impl Server {
             }
             Ask::Reports { agent, then_stop } => {
                 let conversation = self.open(visitor, &request).await?;
-                self.board.runs_of(&agent).await;
+                self.board.runs_of(Some(&agent)).await;
                 let (done, written) = oneshot::channel();
                 self.tell(Visit::Reports { agent: agent.clone(), from, done });
                 // Whoever reads the files may do so when the close frame is there.
@@ -324,6 +340,7 @@ impl Server {
             }
             Ask::Stop => {
                 let closed = self.open(visitor, &request).await?.close(None, "").await;
+                self.board.runs_of(None).await;
                 self.stop.cancel();
                 closed
             }
@@ -365,11 +382,7 @@ impl Server {
         let classic = judge::classic(&case, &outcome);
         let rfc = judge::rfc(&case, &outcome);
         let beside = running.beside();
-        let verdict = board::Verdict {
-            classic: (classic.behavior, classic.close),
-            rfc: (rfc.behavior, rfc.close),
-        };
-        let (number, unstable) = running.judged(verdict);
+        let (number, unstable) = running.judged(Verdict::of(&classic, &rfc, &outcome));
         let quiet = beside == 0;
         tell(Event::Attempt(Box::new(Attempt {
             case: case.clone(),
@@ -396,6 +409,10 @@ impl Server {
         self.options.agents.is_some_and(|agents| reported.len() >= agents)
     }
 
+    fn tell_refused(&self, from: SocketAddr, refusal: &Refusal) {
+        self.tell(Visit::Refused { from, status: refusal.status(), reason: refusal.reason() });
+    }
+
     fn tell(&self, visit: Visit) {
         // Nobody listens any more when the run is over.
         let _ = self.visits.send(visit);
@@ -406,6 +423,19 @@ async fn refuse(stream: &mut Stream, answer: &[u8]) -> io::Result<()> {
     stream.write_all(answer).await?;
     stream.flush().await?;
     stream.shutdown().await
+}
+
+/// Reads and drops what a client still sends, within limits: closed with octets unread, the
+/// connection would be reset, and the answer might be lost.
+async fn drain(stream: &mut Stream, buf: &mut [u8]) {
+    let all = async {
+        for _ in 0..DRAINED {
+            if !matches!(stream.read(buf).await, Ok(1..)) {
+                return;
+            }
+        }
+    };
+    let _ = timeout(LAST, all).await;
 }
 
 impl fmt::Debug for ListenOptions {

@@ -3,7 +3,7 @@
 use std::{
     collections::VecDeque,
     io,
-    process::{ExitStatus, Stdio},
+    process::{self, ExitStatus, Stdio},
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -48,7 +48,8 @@ impl std::fmt::Display for Ended {
 #[derive(Debug)]
 pub struct Program {
     child: Child,
-    /// Its process group, which outlives it if it leaves others behind.
+    /// Its process group, which outlives it if it leaves others behind; none once all are gone, as
+    /// the number may be somebody else's then.
     group: Option<u32>,
     lines: Arc<Mutex<VecDeque<String>>>,
     said: watch::Receiver<bool>,
@@ -56,7 +57,7 @@ pub struct Program {
 
 impl Program {
     /// Starts `command` in a shell, with `variables` in its environment. It is ended when this is
-    /// dropped.
+    /// dropped, with everything that it started.
     pub fn start(command: &str, variables: &[(&str, &str)]) -> io::Result<Self> {
         Self::start_until(command, variables, None)
     }
@@ -105,7 +106,10 @@ impl Program {
         self.last_words(status).await
     }
 
-    async fn last_words(&self, status: Option<ExitStatus>) -> Ended {
+    async fn last_words(&mut self, status: Option<ExitStatus>) -> Ended {
+        if !self.is_left().await {
+            self.group = None;
+        }
         // They may still be on their way through the pipe.
         sleep(LOOK).await;
         Ended {
@@ -127,20 +131,45 @@ impl Program {
 
     /// Asks it to end, with what it has started and left behind, and ends it if it does not.
     pub async fn stop(mut self) {
-        self.signal("TERM").await;
-        if timeout(STOP, self.child.wait()).await.is_err() {
-            self.signal("KILL").await;
-            // Where there are no process groups this is what ends it.
+        if let Some(kill) = self.signal("TERM") {
+            let _ = Command::from(kill).status().await;
+        }
+        let gone = async {
+            let _ = self.child.wait().await;
+            while self.is_left().await {
+                sleep(LOOK).await;
+            }
+        };
+        if timeout(STOP, gone).await.is_ok() {
+            self.group = None;
+        } else {
+            // Where there are no process groups this is what ends it; the others end with `self`.
             let _ = self.child.kill().await;
         }
     }
 
-    /// Sends a signal to it and to everything that it started.
-    async fn signal(&self, signal: &str) {
-        let Some(group) = self.group.filter(|_| cfg!(unix)) else { return };
-        let arguments = [format!("-{signal}"), "--".to_owned(), format!("-{group}")];
+    /// Whether any process of the group is left.
+    async fn is_left(&self) -> bool {
+        let Some(look) = self.signal("0") else { return false };
+        Command::from(look).status().await.is_ok_and(|status| status.success())
+    }
+
+    /// What sends a signal to it and to everything that it started.
+    fn signal(&self, signal: &str) -> Option<process::Command> {
+        let group = self.group.filter(|_| cfg!(unix))?;
         // Without a `kill` the child alone is ended.
-        let _ = Command::new("kill").args(arguments).stderr(Stdio::null()).status().await;
+        let mut kill = process::Command::new("kill");
+        kill.args([format!("-{signal}"), "--".to_owned(), format!("-{group}")]);
+        kill.stdout(Stdio::null()).stderr(Stdio::null());
+        Some(kill)
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        if let Some(mut kill) = self.signal("KILL") {
+            let _ = kill.status();
+        }
     }
 }
 
@@ -203,4 +232,43 @@ fn status_text(status: ExitStatus) -> String {
     status
         .code()
         .map_or_else(|| "an unknown status".to_owned(), |code| format!("exit status {code}"))
+}
+
+#[cfg(test)]
+#[cfg(unix)]
+mod tests {
+    use super::*;
+
+    const LIMIT: Duration = Duration::from_mins(1);
+
+    /// Starts `command`, which says when it is ready, lets `end` end it, and waits until nobody
+    /// holds its output any more.
+    async fn check<F: Future<Output = ()>>(command: &str, end: impl FnOnce(Program) -> F) {
+        let program = Program::start_until(command, &[], Some("ready")).unwrap();
+        let mut said = program.said.clone();
+        said.wait_for(|said| *said).await.unwrap();
+        end(program).await;
+        let held = timeout(LIMIT, async { while said.changed().await.is_ok() {} });
+        assert!(held.await.is_ok(), "{command}");
+    }
+
+    #[tokio::test]
+    async fn what_it_left_behind_ends_too_however_stubborn() {
+        let stubborn = "trap '' TERM; sleep 600 & echo ready";
+        check(stubborn, |mut program| async move {
+            assert!(program.wait().await.success);
+            program.stop().await;
+        })
+        .await;
+        check("sleep 600 & echo ready; wait", Program::stop).await;
+    }
+
+    #[tokio::test]
+    async fn what_it_started_ends_when_it_is_dropped() {
+        check("sleep 600 & echo ready; wait", |program| async move { drop(program) }).await;
+        check("trap '' TERM; sleep 600 & echo ready", |mut program| async move {
+            assert!(program.wait().await.success);
+        })
+        .await;
+    }
 }

@@ -8,10 +8,14 @@ mod load;
 mod queue;
 mod record;
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, panic::resume_unwind, sync::Arc, time::Duration};
 
 use rand_chacha::rand_core::{Rng, SeedableRng};
-use tokio::{sync::mpsc, task::JoinSet, time::sleep};
+use tokio::{
+    sync::mpsc,
+    task::{JoinError, JoinSet},
+    time::sleep,
+};
 use tokio_util::sync::CancellationToken;
 use wsproof_engine::{Accept, Case, Class, Limits, RunConfig, Settings, Target, Timers, judge};
 use wsproof_proto::Role;
@@ -22,13 +26,13 @@ use crate::{
     drive::{Driven, drive},
 };
 use load::Load;
-use queue::{Mode, Queue};
+use queue::{Mode, Queue, Running};
 use record::{Record, is_trouble};
 
 /// So many confirmations in a row without a change speak for the rest.
 const ENOUGH_CONFIRMED: usize = 32;
-/// Attempts after which a peer that could be had before, and cannot now, is taken at its word.
-const PATIENCE: u32 = 5;
+/// Attempts in vain after which a peer that could be had before is taken at its word.
+const PATIENCE: u32 = 4;
 /// A peer that refuses TCP is asked again so often before it is given up.
 const REFUSALS: u32 = 4;
 /// Before a peer that refused TCP is asked again.
@@ -108,13 +112,6 @@ struct Scheduler<'a> {
     settled: usize,
 }
 
-struct Running {
-    case: Arc<Case>,
-    mode: Mode,
-    waiting: bool,
-    beside: u32,
-}
-
 impl<'a> Scheduler<'a> {
     fn new(
         peer: &'a Peer,
@@ -125,7 +122,10 @@ impl<'a> Scheduler<'a> {
     ) -> Self {
         let (signal_sender, signals) = mpsc::unbounded_channel();
         let alone = |case: &&Arc<Case>| case.measured && !options.overlap_measured;
-        let (measured, mut others): (Vec<_>, Vec<_>) = cases.iter().partition(alone);
+        let (mut measured, mut others): (Vec<_>, Vec<_>) = cases.iter().partition(alone);
+        // Compressed messages are kept for the next case that sends the same ones, but not for long.
+        measured.sort_by_key(|case| case.windows());
+        others.sort_by_key(|case| case.windows());
         // What only waits is no load, and the sooner it begins the sooner all is over.
         if options.jobs > 1 {
             others.sort_by_key(|case| case.scripted_wait().is_zero());
@@ -170,7 +170,12 @@ impl<'a> Scheduler<'a> {
                     return;
                 }
                 Some(joined) = self.tasks.join_next() => {
-                    let Ok((slot, driven)) = joined else { continue };
+                    let (slot, driven) = match joined.map_err(JoinError::try_into_panic) {
+                        Ok(joined) => joined,
+                        // Its slot would never become free.
+                        Err(Ok(panic)) => resume_unwind(panic),
+                        Err(Err(_)) => continue,
+                    };
                     let Some(running) = self.running.remove(&slot) else { continue };
                     if let Some(driven) = driven {
                         self.finished(running, driven).await;
@@ -239,7 +244,8 @@ impl<'a> Scheduler<'a> {
             settings: self.peer.settings,
         };
         let (address, cancel) = (self.peer.address.clone(), self.cancel.clone());
-        let (driven, breath) = (case.clone(), self.load.breath(mode));
+        let away = self.records.get(&case.id).is_some_and(|record| record.absences > 0);
+        let (driven, breath) = (case.clone(), self.load.breath(mode, away));
         self.tasks.spawn(async move {
             if let Some(breath) = breath {
                 sleep_unless(&cancel, breath).await;
@@ -301,7 +307,8 @@ impl<'a> Scheduler<'a> {
             return 1;
         };
         old.attempts += 1;
-        if new.away && !old.away && old.attempts < PATIENCE {
+        old.absences = if new.away { old.absences + 1 } else { 0 };
+        if new.away && !old.away && old.absences < PATIENCE {
             // It could be had before: it may still count a connection that has just ended.
             old.needs_confirmation = true;
             self.disputed.push(old.case.clone());
@@ -327,6 +334,7 @@ impl<'a> Scheduler<'a> {
         old.counts = old.attempts;
         old.duration = new.duration;
         old.opening = new.opening;
+        old.away = new.away;
         if mode == Mode::Quiet && beside > 0 {
             // Others only waited, but one cannot know: it is tried once more, all alone.
             old.needs_confirmation = true;
@@ -482,3 +490,6 @@ async fn sleep_unless(cancel: &CancellationToken, time: Duration) {
         () = sleep(time) => {}
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,7 +3,7 @@
 //! The client asks for their number, echoes in each of them, and has the reports written. It learns
 //! nothing of what a case is about.
 
-use std::{fmt::Write as _, sync::Arc, time::Duration};
+use std::{fmt::Write as _, panic, sync::Arc, time::Duration};
 
 use tokio::{task::JoinSet, time::timeout};
 use tokio_util::sync::CancellationToken;
@@ -270,9 +270,14 @@ struct Answer {
 
 type Joined = Result<Result<(), WalkError>, tokio::task::JoinError>;
 
-/// What became of a case. That of a task that was cancelled is not of interest any more.
+/// What became of a case. That of a task that was cancelled is not of interest any more; one that
+/// panicked is no case that went well.
 fn ended(case: Option<Joined>) -> Result<(), WalkError> {
-    case.and_then(Result::ok).unwrap_or(Ok(()))
+    match case {
+        Some(Ok(ended)) => ended,
+        Some(Err(error)) if error.is_panic() => panic::resume_unwind(error.into_panic()),
+        Some(Err(_)) | None => Ok(()),
+    }
 }
 
 /// A value as it stands in a query: whatever might mean something else is escaped (RFC 3986, 2.1).
@@ -304,5 +309,13 @@ mod tests {
         ] {
             assert_eq!(escaped(name), query);
         }
+    }
+
+    #[tokio::test]
+    #[should_panic(expected = "in a case")]
+    async fn a_panic_in_a_case_is_no_success() {
+        let mut cases = JoinSet::new();
+        cases.spawn(async { panic!("in a case") });
+        let _ = ended(cases.join_next().await);
     }
 }

@@ -52,7 +52,7 @@ pub(crate) enum ReportCommand {
     /// Compare stored results with a baseline; the exit code is that of a run
     Check(CheckArgs),
     /// Render the classic JSON files
-    Classic(RenderArgs),
+    Classic(FolderArgs),
     /// Say what differs between two runs; 1 if anything got worse
     Diff(DiffArgs),
     /// Render the pages
@@ -66,38 +66,52 @@ pub(crate) enum ReportCommand {
     /// Make one report of the parts of a run that --partition divided
     Merge(MergeArgs),
     /// Render captures that Wireshark reads, one for each attempt
-    Pcapng(RenderArgs),
+    Pcapng(FolderArgs),
     /// Render TAP, version 14
     Tap(RenderArgs),
 }
 
+/// Stored results, and how they are seen.
 #[derive(Debug, Args)]
-pub(crate) struct RenderArgs {
+pub(crate) struct FilesArgs {
     /// Files `results.jsonl`, or folders that hold one; of an interrupted run as well
     #[arg(required = true, value_name = "FILE")]
     pub(crate) files: Vec<PathBuf>,
+
+    /// Judgement that is shown and that decides [default: that of the run]
+    #[arg(long, value_name = "WHOSE")]
+    pub(crate) judge: Option<Judge>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RenderArgs {
+    #[command(flatten)]
+    pub(crate) stored: FilesArgs,
 
     /// Folder for what is rendered [default: wsproof-report for files, stdout for text]
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
 
-    /// Judgement that is shown [default: that of the run]
-    #[arg(long, value_name = "WHOSE")]
-    pub(crate) judge: Option<Judge>,
-
     #[command(flatten)]
     pub(crate) expect: ExpectArgs,
 }
 
+/// For files in which both judgements stand, or none.
 #[derive(Debug, Args)]
-pub(crate) struct CheckArgs {
-    /// Files `results.jsonl`, or folders that hold one
+pub(crate) struct FolderArgs {
+    /// Files `results.jsonl`, or folders that hold one; of an interrupted run as well
     #[arg(required = true, value_name = "FILE")]
     pub(crate) files: Vec<PathBuf>,
 
-    /// Judgement that decides [default: that of the run]
-    #[arg(long, value_name = "WHOSE")]
-    pub(crate) judge: Option<Judge>,
+    /// Folder for what is rendered
+    #[arg(long, value_name = "DIR", default_value = "wsproof-report")]
+    pub(crate) out: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CheckArgs {
+    #[command(flatten)]
+    pub(crate) stored: FilesArgs,
 
     #[command(flatten)]
     pub(crate) gate: GateArgs,

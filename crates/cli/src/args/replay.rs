@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{Args, builder::NonEmptyStringValueParser};
 
 use super::{Judge, RequestArgs, TlsArgs, time_scale};
 
@@ -27,7 +27,7 @@ pub(crate) struct ReplayArgs {
     pub(crate) stored: bool,
 
     /// Command that starts the server; {port} is replaced by a free port
-    #[arg(long, value_name = "CMD")]
+    #[arg(long, value_name = "CMD", value_parser = NonEmptyStringValueParser::new())]
     pub(crate) server_cmd: Option<String>,
 
     /// Judgement that decides the exit code [default: that of the run]

@@ -6,7 +6,7 @@ use std::{
 };
 
 use tokio::sync::oneshot;
-use wsproof_engine::Behavior;
+use wsproof_report::number;
 use wsproof_runner::{Event, Visit};
 
 use crate::{
@@ -90,7 +90,8 @@ impl Host {
             if self.session.voice() == Voice::Own {
                 let judged = self.judged.get(&agent).copied().unwrap_or_default();
                 let agent = output::clean(&agent);
-                output::notice(&format!("{agent}: {judged} cases judged, report written"));
+                let judged = number(judged, "case");
+                output::notice(&format!("{agent}: {judged} judged, report written"));
             }
             self.reported.insert(agent);
             // The client may have gone meanwhile.
@@ -161,11 +162,8 @@ impl Host {
             }
             Event::Attempt(attempt) => {
                 if self.session.voice() == Voice::Own && attempt.rfc.deviates() {
-                    let rfc = &attempt.rfc;
-                    let failed = rfc.behavior == Behavior::Failed;
-                    let reason = if failed { &rfc.reason } else { &rfc.close_reason };
-                    let (case, reason) = (&attempt.case.id, output::clean(reason));
-                    let agent = output::clean(&agent);
+                    let reason = output::clean(attempt.rfc.deciding_reason());
+                    let (case, agent) = (&attempt.case.id, output::clean(&agent));
                     output::notice(&format!("  {agent} deviates in {case}: {reason}"));
                 }
                 self.session.attempt(&agent, *attempt)?;

@@ -125,7 +125,7 @@ fn a_file_is_named_in_what_is_said_of_it() {
     let path = folder.path().join("config.json");
     let name = path.display().to_string();
     let said = load(&path).unwrap_err().to_string();
-    assert!(said.starts_with(&format!("read the node file {name}: ")), "{said}");
+    assert!(said.starts_with(&format!("failed to read the node file {name}: ")), "{said}");
 
     let tls = r#""tls": {"key": "a", "certificate": "b"}, "shared": true"#;
     fs::write(&path, file(&format!("{TCP}, {tls}"), "")).unwrap();

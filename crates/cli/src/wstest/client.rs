@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use tokio::time::interval;
 use tokio_util::sync::CancellationToken;
-use wsproof_runner::{Tls, TlsOptions};
 use wsproof_testee::{
     ClientConfig, CloseReply, DeflateOffer, Endpoint, Event, FailBy, Message, ServerAddress, Step,
     Walk, Walked, connection,
@@ -13,9 +12,10 @@ use wsproof_testee::{
 
 use super::{Args, UserAgent};
 use crate::{
-    echo::{SERVER_NAME, fault, stop_when_told},
+    args::TlsArgs,
+    echo::{SERVER_NAME, stop_when_told},
     exit::{Error, Exit},
-    output,
+    output, test,
     testee::{self, PATIENCE},
     url::WsUrl,
 };
@@ -172,11 +172,7 @@ fn server(args: &Args) -> Result<(WsUrl, ServerAddress), Error> {
         Error::usage("this mode needs the URI of a server: -w ws://127.0.0.1:9001")
     })?;
     let url = WsUrl::parse(uri).map_err(Error::usage)?;
-    let tls = if url.secure {
-        Some(Tls::new(TlsOptions::default()).map_err(|error| fault(&error))?)
-    } else {
-        None
-    };
+    let tls = test::tls(&TlsArgs::default(), std::slice::from_ref(&url))?;
     let server = testee::address(&url, tls.as_ref());
     Ok((url, server))
 }

@@ -2,19 +2,19 @@
 
 mod spec;
 
-use std::{collections::BTreeMap, sync::Arc};
-
 use tokio_util::sync::CancellationToken;
-use wsproof_engine::{Case, Limits, Target};
-use wsproof_report::JudgeKind;
+use wsproof_engine::Target;
 use wsproof_runner::{Address, Peer, Tls, TlsOptions, Trust};
 
-use super::{Args, UserAgent, pattern};
+use super::{
+    Args, UserAgent,
+    plan::{plan, quoted, selected},
+};
 use crate::{
     echo::fault,
     exit::{Error, Exit},
-    gate, output,
-    session::{NamedPeer, Plan, Session, Voice, seed_from_clock},
+    output,
+    session::{NamedPeer, Session},
     test::watch_for_interrupt,
     url::WsUrl,
 };
@@ -27,7 +27,6 @@ pub(super) async fn run(args: &Args) -> Result<Exit, Error> {
     let spec = spec::load(args.spec.as_deref())?;
     let jobs = jobs_from_environment()?;
     let cases = selected(wsproof_cases::catalogue(), &spec.cases, &spec.exclude_cases)?;
-    let excluded = excluded(&spec.exclude_agent_cases, &cases);
     let servers = spec.servers(args.wsuri.as_deref());
     let peers =
         servers.iter().map(|server| peer(args, &spec, server)).collect::<Result<Vec<_>, _>>()?;
@@ -41,19 +40,7 @@ pub(super) async fn run(args: &Args) -> Result<Exit, Error> {
     output::line(&format!("Servers = {}", quoted(peers.iter().map(|peer| peer.url.as_str()))));
 
     let cancel = CancellationToken::new();
-    let plan = Plan {
-        cases: cases.into_iter().map(Arc::new).collect(),
-        judge: JudgeKind::Classic,
-        voice: Voice::Classic,
-        pcapng: None,
-        out: spec.outdir.clone(),
-        jobs,
-        limits: Limits::default(),
-        seed: seed_from_clock(),
-        excluded,
-        part: None,
-        gate: gate::Setup::default(),
-    };
+    let plan = plan(cases, &spec.exclude_agent_cases, &spec.outdir, jobs);
     let mut session = Session::start(plan, cancel.clone())?;
     watch_for_interrupt(cancel, "interrupted");
     for named in &peers {
@@ -95,54 +82,9 @@ fn tls(server: &ServerSpec) -> Result<Tls, Error> {
     Tls::new(options).map_err(|error| fault(&error))
 }
 
-/// The selected cases in the order of their ids.
-pub(super) fn selected(
-    all: Vec<Case>,
-    wanted: &[String],
-    unwanted: &[String],
-) -> Result<Vec<Case>, Error> {
-    // `[""]` is how many write that nothing is excluded.
-    for text in wanted.iter().chain(unwanted).filter(|text| !text.is_empty()) {
-        if !all.iter().any(|case| pattern::selects(text, &case.id)) {
-            output::warning(&format!(
-                "`{text}` selects nothing; a case is named by its id, and several by a pattern \
-                 with `*`, such as `1.*`"
-            ));
-        }
-    }
-    let any = |patterns: &[String], case: &Case| {
-        patterns.iter().any(|text| pattern::selects(text, &case.id))
-    };
-    let mut cases = all;
-    cases.retain(|case| any(wanted, case) && !any(unwanted, case));
-    if cases.is_empty() {
-        return Err(Error::usage("the specification selects no case; see `cases` in it"));
-    }
-    Ok(cases)
-}
-
-/// Patterns of agents with the ids of the cases that are not for them.
-pub(super) fn excluded(
-    agents: &BTreeMap<String, Vec<String>>,
-    cases: &[Case],
-) -> Vec<(String, Vec<String>)> {
-    let ids = |patterns: &[String]| {
-        let excluded =
-            |case: &&Case| patterns.iter().any(|text| pattern::selects_whole(text, &case.id));
-        cases.iter().filter(excluded).map(|case| case.id.to_string()).collect()
-    };
-    agents.iter().map(|(agent, patterns)| (agent.clone(), ids(patterns))).collect()
-}
-
 fn jobs_from_environment() -> Result<Option<usize>, Error> {
     let Some(text) = std::env::var_os("WSPROOF_JOBS") else { return Ok(None) };
     let jobs =
         text.to_str().and_then(|text| text.parse().ok()).filter(|jobs| (1..=1024).contains(jobs));
     jobs.map(Some).ok_or_else(|| Error::usage("WSPROOF_JOBS takes a number from 1 to 1024"))
-}
-
-/// A list as Python writes it.
-pub(super) fn quoted<'a>(texts: impl Iterator<Item = &'a str>) -> String {
-    let quoted: Vec<_> = texts.map(|text| format!("'{text}'")).collect();
-    format!("[{}]", quoted.join(", "))
 }

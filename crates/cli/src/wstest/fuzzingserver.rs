@@ -3,21 +3,18 @@
 mod options;
 mod spec;
 
-use std::sync::Arc;
-
-use wsproof_engine::Limits;
-use wsproof_report::JudgeKind;
 use wsproof_testee::ServerTls;
 
-use super::{Args, CLASSIC_AGENT, UserAgent, fuzzingclient, server};
+use super::{
+    Args, CLASSIC_AGENT, UserAgent,
+    plan::{plan, quoted, selected},
+    server,
+};
 use crate::{
     echo,
     exit::{Error, Exit},
-    gate,
     listen::{self, Serving},
     output,
-    session::{Plan, Voice, seed_from_clock},
-    url::WsUrl,
 };
 use spec::FuzzingServerSpec;
 
@@ -26,29 +23,16 @@ pub(super) async fn run(args: &Args) -> Result<Exit, Error> {
     if args.wsuri.is_some() {
         output::warning(&format!("-w has no effect here: `url` is {}", output::clean(&spec.url)));
     }
-    let url = WsUrl::parse(&spec.url.replacen("://:", "://0.0.0.0:", 1)).map_err(Error::usage)?;
+    let url = server::listen_url(&spec.url)?;
     if url.path.contains('?') {
         return Err(Error::usage(format!("`url`: {url} has a query; clients name it, not we")));
     }
     let tls = if url.secure { Some(tls(args, &spec)?) } else { None };
     let options = spec.options()?;
     let all = listen::for_clients(wsproof_cases::catalogue());
-    let cases = fuzzingclient::selected(all, &spec.cases, &spec.exclude_cases)?;
-    let excluded = fuzzingclient::excluded(&spec.exclude_agent_cases, &cases);
-    let ids = fuzzingclient::quoted(cases.iter().map(|case| case.id.as_str()));
-    let plan = Plan {
-        cases: cases.into_iter().map(Arc::new).collect(),
-        judge: JudgeKind::Classic,
-        voice: Voice::Classic,
-        pcapng: None,
-        out: spec.outdir.clone(),
-        jobs: None,
-        limits: Limits::default(),
-        seed: seed_from_clock(),
-        excluded,
-        part: None,
-        gate: gate::Setup::default(),
-    };
+    let cases = selected(all, &spec.cases, &spec.exclude_cases)?;
+    let ids = quoted(cases.iter().map(|case| case.id.as_str()));
+    let plan = plan(cases, &spec.exclude_agent_cases, &spec.outdir, None);
     let port = url.address.port;
     let classic = args.user_agent == Some(UserAgent::Classic);
     let serving = Serving {

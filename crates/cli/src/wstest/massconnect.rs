@@ -7,14 +7,15 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 use wsproof_load::{End, Event, Load, Summary, ensure_descriptors};
-use wsproof_runner::{Tls, TlsOptions};
+use wsproof_runner::Tls;
 use wsproof_testee::ClientConfig;
 
 use super::{Args, client};
 use crate::{
-    echo::{fault, stop_when_told},
+    args::TlsArgs,
+    echo::stop_when_told,
     exit::{Error, Exit},
-    output, testee,
+    output, test, testee,
     url::WsUrl,
 };
 use spec::MassConnectSpec;
@@ -33,12 +34,8 @@ pub(super) async fn run(args: &Args) -> Result<Exit, Error> {
         .map(|server| WsUrl::parse(&server.uri))
         .collect::<Result<Vec<_>, _>>()
         .map_err(Error::usage)?;
-    let tls = if urls.iter().any(|url| url.secure) {
-        // As with the other clients, any certificate is good.
-        Some(Tls::new(TlsOptions::default()).map_err(|error| fault(&error))?)
-    } else {
-        None
-    };
+    // As with the other clients, any certificate is good.
+    let tls = test::tls(&TlsArgs::default(), &urls)?;
     let connections = spec.options.connections.get();
     ensure_descriptors(connections)
         .map_err(|error| Error::failed(format!("open {connections} connections"), error))?;

@@ -9,6 +9,8 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 use wsproof_engine::{Settings, Timers};
 
+use super::spec;
+
 /// The options, as they stand in a file; what is not there or `null` keeps its default.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
@@ -80,8 +82,7 @@ impl Options {
                 return Err(format!("`{place}.{name}` is no option; there are {known}"));
             }
         }
-        let options: Self = serde_path_to_error::deserialize(Value::Object(options.clone()))
-            .map_err(|error| format!("at `{place}.{}`: {}", error.path(), error.inner()))?;
+        let options: Self = spec::read(&format!("{place}."), options.clone())?;
         match options.version.unwrap_or(18) {
             10..=18 => {}
             0 => {

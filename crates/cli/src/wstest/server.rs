@@ -30,8 +30,7 @@ pub(super) async fn run(args: &Args, kind: Kind) -> Result<Exit, Error> {
         .wsuri
         .as_deref()
         .ok_or_else(|| Error::usage("this mode needs a URI to listen on: -w ws://:9001"))?;
-    // A URI to listen on need not name a host.
-    let url = WsUrl::parse(&uri.replacen("://:", "://0.0.0.0:", 1)).map_err(Error::usage)?;
+    let url = listen_url(uri)?;
     let tls = if url.secure { Some(tls(args)?) } else { None };
     let addrs = all_interfaces(url.address.port);
     let site = match kind {
@@ -54,6 +53,11 @@ pub(super) async fn run(args: &Args, kind: Kind) -> Result<Exit, Error> {
     let server = config(args, kind);
     let options = EchoOptions { addrs, server, room, ..EchoOptions::default() };
     echo::serve(tls, options).await
+}
+
+/// Reads a URI to listen on, which need not name a host.
+pub(super) fn listen_url(text: &str) -> Result<WsUrl, Error> {
+    WsUrl::parse(&text.replacen("://:", "://0.0.0.0:", 1)).map_err(Error::usage)
 }
 
 /// All interfaces, whatever the host: that is how the server modes always were.

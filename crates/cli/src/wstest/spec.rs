@@ -6,6 +6,7 @@ use std::{
 };
 
 use jsonc_parser::{ParseOptions, parse_to_serde_value};
+use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use crate::{exit::Error, output};
@@ -41,7 +42,7 @@ fn read_file(named: Option<&Path>, usual: &str, default: &str) -> Result<(PathBu
         }
         Err(error) => {
             return Err(Error::usage(format!(
-                "read the specification {}: {error}",
+                "failed to read the specification {}: {error}",
                 path.display()
             )));
         }
@@ -58,6 +59,24 @@ pub(super) fn object(text: &str, like: &str) -> Result<Map<String, Value>, Strin
         Ok(_) => Err(format!("it must be one JSON object, `{like}`")),
         Err(error) => Err(format!("it is no JSON: {error}")),
     }
+}
+
+/// Makes of an object what it stands for. `place` leads to it, with a dot behind.
+pub(super) fn read<T: DeserializeOwned>(
+    place: &str,
+    object: Map<String, Value>,
+) -> Result<T, String> {
+    serde_path_to_error::deserialize(Value::Object(object))
+        .map_err(|error| format!("at `{place}{}`: {}", error.path(), error.inner()))
+}
+
+/// Names the keys of servers that nobody knows.
+pub(super) fn unknown_of_servers(object: &Map<String, Value>, known: &[&str]) -> Vec<String> {
+    let servers = object.get("servers").and_then(Value::as_array).into_iter().flatten();
+    let unknown = servers.enumerate().filter_map(|(n, server)| {
+        Some(unknown(&format!("servers[{n}]."), server.as_object()?, known))
+    });
+    unknown.flatten().collect()
 }
 
 /// Names the keys that nobody knows.

@@ -1,5 +1,7 @@
 //! A browser without a window, driven over its own debugging protocol: JSON over a WebSocket.
 
+#![allow(dead_code, reason = "each test file uses its part")]
+
 use std::{
     io::{BufRead, BufReader},
     path::Path,
@@ -10,6 +12,8 @@ use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
 use tokio::net::TcpStream;
 use tokio_tungstenite::{WebSocketStream, tungstenite::Message};
+
+use crate::support::packages;
 
 /// A running browser; it ends with this value.
 pub(crate) struct Browser {
@@ -24,10 +28,11 @@ pub(crate) struct Browser {
 }
 
 impl Browser {
-    /// Starts it with an empty page; nothing if there is no browser.
+    /// Starts it with an empty page; without any the test is skipped.
     pub(crate) fn start() -> Option<Self> {
+        let name = packages::browser()?;
         let profile = tempfile::TempDir::new().expect("there is room");
-        let mut child = Command::new("chromium")
+        let mut child = Command::new(name)
             .args([
                 "--headless=new",
                 "--no-sandbox",
@@ -43,7 +48,7 @@ impl Browser {
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
             .spawn()
-            .ok()?;
+            .expect("it can be run");
         let mut lines = BufReader::new(child.stderr.take().expect("it is piped")).lines();
         let url = lines.by_ref().map_while(Result::ok).find_map(|line| {
             line.split_once("DevTools listening on ").map(|(_, url)| url.trim().to_owned())
@@ -111,14 +116,15 @@ impl Browser {
         }
     }
 
-    /// Opens a page and waits until it has loaded.
+    /// Opens a file and waits until it has loaded.
     pub(crate) fn open(&mut self, file: &Path, fragment: &str) {
         // Another fragment alone would not load it again.
         self.load("about:blank");
         self.load(&format!("file://{}{fragment}", file.display()));
     }
 
-    fn load(&mut self, url: &str) {
+    /// Loads a page to its end.
+    pub(crate) fn load(&mut self, url: &str) {
         let loaded = |event: &Value| event["method"] == "Page.loadEventFired";
         self.events.retain(|event| !loaded(event));
         self.call("Page.navigate", &json!({"url": url}));
@@ -136,6 +142,22 @@ impl Browser {
         answer["result"]["value"].clone()
     }
 
+    /// Waits until the page has given way to one with this in its address, and that has loaded.
+    pub(crate) fn arrive(&mut self, at: &str) {
+        let is_there = |event: &Value| {
+            let url = event["params"]["frame"]["url"].as_str();
+            event["method"] == "Page.frameNavigated" && url.is_some_and(|url| url.contains(at))
+        };
+        let has_loaded = |events: &[Value]| {
+            let there = events.iter().position(is_there).map(|there| &events[there..]);
+            there.is_some_and(|rest| rest.iter().any(|it| it["method"] == "Page.loadEventFired"))
+        };
+        while !has_loaded(&self.events) {
+            let event = self.receive();
+            self.events.push(event);
+        }
+    }
+
     /// Presses a key as a user does.
     pub(crate) fn press(&mut self, key: &str) {
         let text = match key {
@@ -143,9 +165,11 @@ impl Browser {
             key if key.chars().count() == 1 => key,
             _ => "",
         };
-        let down = json!({"type": "keyDown", "key": key, "text": text});
-        self.call("Input.dispatchKeyEvent", &down);
-        self.call("Input.dispatchKeyEvent", &json!({"type": "keyUp", "key": key}));
+        // Where the focus goes is decided by the code of the key, not by its name.
+        let code = if key == "Tab" { 9 } else { 0 };
+        let event = |kind: &str, text: &str| json!({"type": kind, "key": key, "text": text, "windowsVirtualKeyCode": code});
+        self.call("Input.dispatchKeyEvent", &event("keyDown", text));
+        self.call("Input.dispatchKeyEvent", &event("keyUp", ""));
     }
 
     /// What the page complained about, and where it asked for something that is no file.

@@ -14,6 +14,8 @@ use tokio::runtime::Runtime;
 use tokio_util::sync::CancellationToken;
 use wsproof_testee::{ClientConfig, Defect, DeflateOffer, Endpoint, Event, connection::drive};
 
+use super::{BINARY, command};
+
 /// Everything that ends quickly.
 pub(crate) const QUICK: &str =
     "1.*,2.*,3.*,4.*,5.1,5.2,5.3,6.1.*,6.5.*,7.1.*,7.7.*,10.*,12.1.1,13.7.1";
@@ -62,7 +64,7 @@ impl Server {
         args: &[&str],
         address: impl Fn(&str) -> Option<String>,
     ) -> Self {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_wsproof"));
+        let mut command = command(BINARY);
         command.args(args);
         Self::spawn(dir, command, address)
     }
@@ -75,8 +77,6 @@ impl Server {
     ) -> Self {
         let mut child = command
             .current_dir(dir.path())
-            .env_remove("WSPROOF_STRICT_EXIT")
-            .env_remove("GITHUB_ACTIONS")
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()

@@ -6,16 +6,18 @@ pub(crate) mod hosting;
 pub(crate) mod packages;
 
 use std::{
+    ffi::OsStr,
     io::{BufRead, BufReader, Read},
     net::{Ipv4Addr, SocketAddr},
     path::Path,
     process::{Child, ChildStdout, Command, Output, Stdio},
+    sync::Arc,
 };
 
 use serde_json::Value;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
-use wsproof_testee::{Endpoint, ServerConfig};
+use wsproof_testee::{Defect, Endpoint, ServerConfig};
 
 /// A server whose connections are handled by `handle`, until the returned guard is dropped.
 pub(crate) fn serve<F, H>(handle: F) -> Server
@@ -62,9 +64,58 @@ impl Drop for Server {
 
 /// Echoes on one connection until it ends.
 pub(crate) async fn echo(stream: TcpStream) {
-    let mut endpoint = Endpoint::server(ServerConfig::default()).echo();
+    drive(stream, Endpoint::server(ServerConfig::default()).echo()).await;
+}
+
+/// Drives an endpoint on one connection until it ends.
+pub(crate) async fn drive(stream: TcpStream, mut endpoint: Endpoint) {
     let never = CancellationToken::new();
     let _ = wsproof_testee::connection::drive(stream, &mut endpoint, &never, |_, _, _| {}).await;
+}
+
+/// An echo server that does one thing wrong.
+pub(crate) fn with_defect(defect: Defect) -> Server {
+    serve(move |stream, _| {
+        drive(stream, Endpoint::server(ServerConfig::default()).with_defect(defect).echo())
+    })
+}
+
+/// Writes a certificate for `name` as `cert.pem` and its key as `key.pem` into the folder. Returns
+/// the configuration of a client that trusts it and nothing else.
+pub(crate) fn certificate(dir: &Path, name: &str) -> Arc<rustls::ClientConfig> {
+    let made = rcgen::generate_simple_self_signed(vec![name.to_owned()]).expect("it can be made");
+    let write = |name: &str, text: String| std::fs::write(dir.join(name), text);
+    write("cert.pem", made.cert.pem()).expect("there is room");
+    write("key.pem", made.signing_key.serialize_pem()).expect("there is room");
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add(made.cert.der().clone()).expect("it is a certificate");
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let config = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .expect("the provider has them");
+    Arc::new(config.with_root_certificates(roots).with_no_client_auth())
+}
+
+/// The binary under test.
+pub(crate) const BINARY: &str = env!("CARGO_BIN_EXE_wsproof");
+
+/// A program in a clean environment: what a CI system or a developer sets around the tests is not
+/// meant for the binary in them.
+pub(crate) fn command(program: impl AsRef<OsStr>) -> Command {
+    const FOREIGN: [&str; 7] = [
+        "CI_NODE_INDEX",
+        "CI_NODE_TOTAL",
+        "GITHUB_ACTIONS",
+        "GITHUB_STEP_SUMMARY",
+        "WSPROOF_JOBS",
+        "WSPROOF_LOG",
+        "WSPROOF_STRICT_EXIT",
+    ];
+    let mut command = Command::new(program);
+    for name in FOREIGN {
+        command.env_remove(name);
+    }
+    command
 }
 
 /// Runs the binary with a clean environment, in `dir`.
@@ -74,19 +125,7 @@ pub(crate) fn wsproof(dir: &Path, args: &[&str]) -> Output {
 
 /// As [`wsproof`], with these variables.
 pub(crate) fn wsproof_with(dir: &Path, args: &[&str], env: &[(&str, &str)]) -> Output {
-    // What a CI system sets around the tests is not meant for the binary in them.
-    const FOREIGN: [&str; 6] = [
-        "CI_NODE_INDEX",
-        "CI_NODE_TOTAL",
-        "GITHUB_ACTIONS",
-        "GITHUB_STEP_SUMMARY",
-        "WSPROOF_JOBS",
-        "WSPROOF_STRICT_EXIT",
-    ];
-    let mut command = Command::new(env!("CARGO_BIN_EXE_wsproof"));
-    for name in FOREIGN {
-        command.env_remove(name);
-    }
+    let mut command = command(BINARY);
     command.args(args).current_dir(dir).envs(env.iter().copied()).output().expect("the binary runs")
 }
 
@@ -100,7 +139,7 @@ pub(crate) struct Listening {
 impl Listening {
     /// Starts it in `dir`; its first line says where it listens.
     pub(crate) fn start(dir: &Path, args: &[&str]) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_wsproof"))
+        let mut child = command(BINARY)
             .args(args)
             .current_dir(dir)
             .stdout(Stdio::piped())

@@ -7,7 +7,7 @@ use std::{
     collections::BTreeMap,
     fs::{self, File},
     path::{Path, PathBuf},
-    process::Command,
+    process::{Command, Stdio},
 };
 
 use serde::Deserialize;
@@ -67,6 +67,29 @@ pub(crate) fn rows_of_compression() -> impl Iterator<Item = String> {
 pub(crate) fn skip(what: &str) {
     assert!(std::env::var_os("CI").is_none_or(|ci| ci != "true"), "{what}");
     eprintln!("skipped: {what}");
+}
+
+/// The name of a browser that can be driven, as it is on the path, or on macOS. Without one, skips a
+/// test as `skip` does.
+pub(crate) fn browser() -> Option<&'static str> {
+    const NAMES: [&str; 4] = [
+        "chromium",
+        "chromium-browser",
+        "google-chrome",
+        "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
+    ];
+    let found = NAMES.into_iter().find(|name| can_be_run(name));
+    if found.is_none() {
+        skip(&format!("there is no browser: none of {}", NAMES.join(", ")));
+    }
+    found
+}
+
+/// Whether there is a program that says its version.
+pub(crate) fn can_be_run(program: &str) -> bool {
+    let mut version = Command::new(program);
+    version.arg("--version").stdout(Stdio::null()).stderr(Stdio::null());
+    version.status().is_ok_and(|status| status.success())
 }
 
 /// The path of a program in `tests/peers`.

@@ -1,18 +1,17 @@
 //! Flags, exit codes, and where the specification comes from.
 
-use std::process::Command;
-
 use tempfile::TempDir;
+use wsproof_testee::Defect;
 
 use crate::{
     Ran, one,
-    support::{echo, serve, verdicts},
-    with_defect, wstest,
+    support::{BINARY, command, echo, serve, verdicts, with_defect},
+    wstest,
 };
 
 #[test]
 fn verdicts_do_not_change_the_exit_code_unless_asked() {
-    let server = with_defect("echoes-twice");
+    let server = with_defect(Defect::EchoesTwice);
     let ran = Ran::with(&one(&server.url(), r#""1.1.1", "1.1.3""#, ""));
     assert_eq!(ran.code, Some(0));
     assert!(verdicts(ran.dir.path()).iter().all(|(_, verdict)| verdict == "FAILED / OK / 1000"));
@@ -189,7 +188,7 @@ fn all_flags_are_taken_and_the_last_one_counts() {
 fn the_name_of_the_binary_decides() {
     let dir = TempDir::new().unwrap();
     let link = dir.path().join("wstest");
-    std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_wsproof"), &link).unwrap();
-    let output = Command::new(link).arg("-a").output().unwrap();
+    std::os::unix::fs::symlink(BINARY, &link).unwrap();
+    let output = command(link).arg("-a").output().unwrap();
     assert!(String::from_utf8_lossy(&output.stdout).contains("AutobahnTestSuite"));
 }

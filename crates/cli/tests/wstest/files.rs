@@ -3,12 +3,12 @@
 use std::path::Path;
 
 use serde_json::{Map, Value};
+use wsproof_testee::Defect;
 
 use crate::{
     Ran, one,
     peer::says,
-    support::{echo, serve},
-    with_defect,
+    support::{command, echo, serve, with_defect},
 };
 
 /// Cases of many kinds, among them compressed ones, which the server of `run` does agree to.
@@ -118,7 +118,7 @@ fn what_failed_is_counted_once_for_each_verdict() {
 /// Runs a line as scripts have it.
 #[cfg(unix)]
 fn shell(ran: &Ran, line: &str) -> String {
-    let mut command = std::process::Command::new("sh");
+    let mut command = command("sh");
     let output = command.args(["-c", line]).current_dir(ran.dir.path()).output().unwrap();
     String::from_utf8(output.stdout).unwrap().trim_end().to_owned()
 }
@@ -307,22 +307,22 @@ fn a_server_that_does_not_compress_leaves_short_files() {
 
 #[test]
 fn the_two_results_that_scripts_match() {
-    let text = |defect: &'static str, case: &str, key: &str| {
+    let text = |defect: Defect, case: &str, key: &str| {
         let server = with_defect(defect);
         let ran = Ran::with(&one(&server.url(), &format!("{case:?}"), ""));
         let file = ran.json(&format!("peer_case_{}.json", case.replace('.', "_")));
         file[key].as_str().unwrap().to_owned()
     };
     assert_eq!(
-        text("closes-at-open", "9.1.1", "result"),
+        text(Defect::ClosesAtOpen, "9.1.1", "result"),
         "Did not receive message within 10 seconds."
     );
     assert_eq!(
-        text("close-answer-1001", "7.1.1", "resultClose"),
+        text(Defect::CloseGoingAway, "7.1.1", "resultClose"),
         "The close code should have been 1000 or empty"
     );
     assert_eq!(
-        text("close-answer-1001", "12.1.1", "resultClose"),
+        text(Defect::CloseGoingAway, "12.1.1", "resultClose"),
         "The close code should have been 1000 or empty"
     );
 }

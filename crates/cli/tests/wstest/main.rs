@@ -12,23 +12,16 @@ mod spec;
 #[path = "../support/mod.rs"]
 mod support;
 
-use std::{
-    path::Path,
-    process::{Command, Output},
-};
+use std::{path::Path, process::Output};
 
 use serde_json::Value;
-use support::{Server, serve};
+use support::{BINARY, command};
 use tempfile::TempDir;
-use tokio_util::sync::CancellationToken;
-use wsproof_testee::{Defect, Endpoint, ServerConfig, connection};
 
 /// Runs the binary under its old name.
 fn wstest(dir: &Path, args: &[&str], environment: &[(&str, &str)]) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_wsproof"));
+    let mut command = command(BINARY);
     command.arg("wstest").args(args).current_dir(dir);
-    command.env_remove("WSPROOF_JOBS").env_remove("WSPROOF_STRICT_EXIT");
-    command.env_remove("WSPROOF_LOG");
     command.envs(environment.iter().copied()).output().unwrap()
 }
 
@@ -87,14 +80,4 @@ fn one(url: &str, cases: &str, more: &str) -> String {
         r#"{{"outdir": "out", "cases": [{cases}],
             "servers": [{{"agent": "peer", "url": "{url}"}}]{more}}}"#
     )
-}
-
-/// A server that does one thing wrong.
-fn with_defect(name: &'static str) -> Server {
-    serve(move |stream, _| async move {
-        let defect = Defect::from_name(name).unwrap();
-        let mut endpoint = Endpoint::server(ServerConfig::default()).with_defect(defect).echo();
-        let never = CancellationToken::new();
-        let _ = connection::drive(stream, &mut endpoint, &never, |_, _, _| {}).await;
-    })
 }

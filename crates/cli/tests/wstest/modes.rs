@@ -4,7 +4,7 @@ use std::{
     io::{BufRead, BufReader, Lines},
     net::{SocketAddr, TcpListener},
     path::Path,
-    process::{Child, ChildStdout, Command, Output, Stdio},
+    process::{Child, ChildStdout, Output, Stdio},
 };
 
 use serde_json::Value;
@@ -14,8 +14,8 @@ use wsproof_proto::CloseCode;
 use wsproof_testee::{Endpoint, Event, ServerConfig, connection};
 
 use crate::{
-    servers::{Serving, certificate},
-    support::{echo, serve},
+    servers::Serving,
+    support::{BINARY, certificate, command, echo, serve},
     wstest,
 };
 
@@ -27,7 +27,7 @@ struct Listening {
 
 impl Listening {
     fn start(url: &str) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_wsproof"))
+        let mut child = command(BINARY)
             .args(["wstest", "-m", "broadcastclient", "-w", url])
             .stdout(Stdio::piped())
             .spawn()
@@ -192,9 +192,9 @@ fn a_spec_for_many_connections_that_cannot_be_used_is_1() {
 fn a_spec_for_many_connections_is_written_and_limits_are_named_before() {
     let dir = TempDir::new().unwrap();
     // The limit keeps the run from whoever listens on the port of the default.
-    let output = Command::new("sh")
+    let output = command("sh")
         .args(["-c", "ulimit -n 200; exec \"$0\" wstest -m massconnect"])
-        .arg(env!("CARGO_BIN_EXE_wsproof"))
+        .arg(BINARY)
         .current_dir(dir.path())
         .output()
         .unwrap();

@@ -5,7 +5,7 @@ use std::{
     io::{Read, Write},
     net::{SocketAddr, TcpListener, TcpStream},
     path::Path,
-    process::{Child, Command, Stdio},
+    process::{Child, Stdio},
     time::{Duration, Instant},
 };
 
@@ -13,7 +13,7 @@ use tempfile::TempDir;
 
 use crate::{
     Ran, one,
-    support::{echo, serve, verdicts},
+    support::{BINARY, certificate, command, echo, serve, verdicts},
 };
 
 /// A server mode at work. It ends with its guard.
@@ -26,7 +26,7 @@ impl Serving {
     /// Starts a mode on a free port and waits until it accepts.
     pub(crate) fn start(dir: &Path, mode: &str, scheme: &str, args: &[&str]) -> Self {
         let addr = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-        let child = Command::new(env!("CARGO_BIN_EXE_wsproof"))
+        let child = command(BINARY)
             .args(["wstest", "-m", mode, "-w", &format!("{scheme}://:{}", addr.port())])
             .args(args)
             .current_dir(dir)
@@ -105,13 +105,6 @@ fn the_echo_server_drops_at_violations_and_does_not_compress() {
     let expected = [("1.1.1", "OK / OK / 1000"), ("13.1.1", "UNIMPLEMENTED / OK / 1000")];
     let expected = expected.map(|(case, verdict)| (case.to_owned(), verdict.to_owned()));
     assert_eq!(verdicts(ran.dir.path()), expected);
-}
-
-/// Writes a certificate for `name` and its key into the folder.
-pub(crate) fn certificate(dir: &Path, name: &str) {
-    let made = rcgen::generate_simple_self_signed(vec![name.to_owned()]).unwrap();
-    fs::write(dir.join("cert.pem"), made.cert.pem()).unwrap();
-    fs::write(dir.join("key.pem"), made.signing_key.serialize_pem()).unwrap();
 }
 
 #[test]

@@ -16,8 +16,6 @@ use super::TAIL;
 pub struct Audit {
     /// Octets that the message decompresses to.
     pub len: u64,
-    /// The largest distance of a reference.
-    pub largest_distance: u32,
     /// How far a reference went at most before the octets that a decompressor made in the same
     /// call. Those it has at hand; only what comes before them must be in its window.
     pub largest_reach: u32,
@@ -315,7 +313,6 @@ impl Auditor {
         if distance > available {
             return Err(Corruption::TooFarBack { distance, available });
         }
-        self.audit.largest_distance = self.audit.largest_distance.max(distance);
         if distance > self.window && self.audit.first_beyond.is_none() {
             self.audit.first_beyond = Some((distance, self.audit.len));
         }

@@ -33,11 +33,19 @@ impl Deflater {
     pub fn with_history(how: Compression, level: u32, history: &[u8]) -> Self {
         let mut deflater = Self::new(how, level);
         // A window of the smallest size forgets with each message, see below.
-        if how.context_takeover && how.window_bits >= LEAST_BITS && !history.is_empty() {
-            let known = &history[history.len().saturating_sub(how.window() as usize)..];
-            deflater.compress.set_dictionary(known).expect("a new compressor takes a dictionary");
+        if how.context_takeover && how.window_bits >= LEAST_BITS {
+            deflater.begin_after(history);
         }
         deflater
+    }
+
+    /// Begins anew, for a receiver who knows `history` already, as far as the window reaches.
+    pub(super) fn begin_after(&mut self, history: &[u8]) {
+        self.compress.reset();
+        if !history.is_empty() {
+            let known = &history[history.len().saturating_sub(self.how.window() as usize)..];
+            self.compress.set_dictionary(known).expect("a new compressor takes a dictionary");
+        }
     }
 
     /// Compresses a message and appends what is to be sent.
@@ -63,7 +71,7 @@ impl Deflater {
         out.truncate(out.len() - TAIL.len());
     }
 
-    fn feed(&mut self, mut input: &[u8], flush: FlushCompress, out: &mut Vec<u8>) {
+    pub(super) fn feed(&mut self, mut input: &[u8], flush: FlushCompress, out: &mut Vec<u8>) {
         loop {
             // A flush is complete when room was left. A second one would be another empty block, so
             // that there must be room for all, even if it does not compress.

@@ -4,8 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::Violation;
 
-/// Heads with more fields than this are not parsed.
-const MAX_FIELDS: usize = 256;
+/// Heads with more fields than this are not parsed strictly.
+pub const MAX_FIELDS: usize = 256;
 
 /// What ends a line for [`HeadReader::lax_response`]: everything that ends one in Unicode.
 const LINE_ENDS: [char; 10] =

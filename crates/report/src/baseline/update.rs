@@ -57,7 +57,8 @@ impl Update<'_> {
         // turn leaves fewer patterns and fewer wrong rows.
         let mut added = BTreeSet::new();
         let mut turns = 3 + was.peers.iter().map(|entry| entry.rows.len()).sum::<usize>();
-        while self.correct(&mut now, &peers, &mut added) {
+        let ids = self.ids();
+        while self.correct(&mut now, &peers, &ids, &mut added) {
             turns = turns.checked_sub(1).ok_or_else(|| BaselineError::Value {
                 place: "peers".to_owned(),
                 what: "the name of one peer is a pattern that selects another one; give them \
@@ -65,12 +66,11 @@ impl Update<'_> {
                     .to_owned(),
             })?;
         }
-        self.fold(&mut now, &peers, &added);
+        self.fold(&mut now, &peers, &ids, &added);
         self.select(&mut now, &peers);
-        let kept = |why: &str| now.peers.iter().flat_map(|e| &e.rows).any(|row| row.why == why);
         let rows =
             was.peers.iter().flat_map(|entry| entry.rows.iter().map(move |row| (entry, row)));
-        let dropped = rows.filter(|(_, row)| !kept(&row.why));
+        let dropped = rows.filter(|(entry, row)| !is_kept(&now, &peers, &ids, entry, row));
         let dropped = dropped.map(|(entry, row)| {
             let (cases, peers, why) =
                 (visible(&row.cases), visible(&entry.peers), visible(&row.why));
@@ -90,15 +90,16 @@ impl Update<'_> {
         &self,
         now: &mut Baseline,
         peers: &[&str],
+        ids: &BTreeSet<CaseId>,
         added: &mut BTreeSet<(String, CaseId)>,
     ) -> bool {
         let mut decided: BTreeMap<Place, bool> = BTreeMap::new();
         let mut verdicts = Vec::new();
         for &peer in peers {
             let entries = now.entries(peer);
-            for id in self.ids() {
-                let place = now.row(&entries, &id);
-                let judged = self.judged(peer, &id);
+            for id in ids {
+                let place = now.row(&entries, id);
+                let judged = self.judged(peer, id);
                 let holds = match (&judged, place) {
                     (Some((judgement, _)), Some(place)) => {
                         now.at(place).allows(judgement, self.question.fail_on)
@@ -119,10 +120,10 @@ impl Update<'_> {
                 // The row goes, but holds for this case.
                 Some(place) if holds => Row { cases: id.to_string(), ..now.at(place).clone() },
                 _ if !faulty => continue,
-                Some(place) => self.observed(&id, judgement, Some(&now.at(place).why)),
-                None => self.observed(&id, judgement, None),
+                Some(place) => self.observed(id, judgement, Some(&now.at(place).why)),
+                None => self.observed(id, judgement, None),
             };
-            wanted.push((peer, id, row));
+            wanted.push((peer, id.clone(), row));
         }
         let mut changed = !wanted.is_empty();
         for (index, entry) in now.peers.iter_mut().enumerate() {
@@ -143,8 +144,13 @@ impl Update<'_> {
     }
 
     /// Makes one row of new ones that say the same of all cases of a section or subsection.
-    fn fold(&self, now: &mut Baseline, peers: &[&str], added: &BTreeSet<(String, CaseId)>) {
-        let ids = self.ids();
+    fn fold(
+        &self,
+        now: &mut Baseline,
+        peers: &[&str],
+        ids: &BTreeSet<CaseId>,
+        added: &BTreeSet<(String, CaseId)>,
+    ) {
         let prefixes: BTreeSet<(usize, String)> = ids
             .iter()
             .flat_map(|id| {
@@ -162,17 +168,17 @@ impl Update<'_> {
                 let mut tried = now.clone();
                 tried.peers[index] = folded;
                 // A row that is more exact than the new one may speak for some of them.
-                if self.holds(&tried, peers) {
+                if self.holds(&tried, peers, ids) {
                     *now = tried;
                 }
             }
         }
     }
 
-    fn holds(&self, baseline: &Baseline, peers: &[&str]) -> bool {
+    fn holds(&self, baseline: &Baseline, peers: &[&str], ids: &BTreeSet<CaseId>) -> bool {
         peers.iter().all(|peer| {
             let entries = baseline.entries(peer);
-            self.ids().iter().all(|id| match (self.judged(peer, id), baseline.row(&entries, id)) {
+            ids.iter().all(|id| match (self.judged(peer, id), baseline.row(&entries, id)) {
                 (None, None) => true,
                 (Some((_, faulty)), None) => !faulty,
                 (None, Some(_)) => false,
@@ -221,6 +227,28 @@ impl Update<'_> {
             why: why.map_or_else(found, str::to_owned),
         }
     }
+}
+
+/// Whether what a row says still stands somewhere: the same reason, for a case that it selects, of a
+/// peer that its entry selects.
+fn is_kept(
+    now: &Baseline,
+    peers: &[&str],
+    ids: &BTreeSet<CaseId>,
+    entry: &Entry,
+    row: &Row,
+) -> bool {
+    let of_both = |one: &str, other: &str| {
+        let both = |peer| pattern::selects_whole(one, peer) && pattern::selects_whole(other, peer);
+        peers.iter().any(|peer| both(peer))
+    };
+    let for_both = |one: &str, other: &str| {
+        let both = |id: &str| pattern::selects(one, id) && pattern::selects(other, id);
+        ids.iter().any(|id| both(id.as_str()))
+    };
+    let entries = now.peers.iter().filter(|other| of_both(&entry.peers, &other.peers));
+    let mut rows = entries.flat_map(|entry| &entry.rows);
+    rows.any(|other| other.why == row.why && for_both(&row.cases, &other.cases))
 }
 
 /// The entry for a peer's own rows: the most exact one, if no other peer shares it.

@@ -3,19 +3,18 @@
 use std::time::Duration;
 
 use wsproof_engine::{Accept, Expected, Observed, Outcome, Payload, Timer, What as Entry};
-use wsproof_proto::{FrameHeader, Opcode, Violation, mask};
+use wsproof_proto::{FrameHeader, Opcode, Violation};
 
 use super::{
     Mark, Member, Place, Side,
     finding::{Deviation, What, code_words},
+    frames::{SHOWN, frame_octets, frame_side, hex, wanted_side},
     openings::{opening, opening_is_wrong},
+    pace,
     ruler::{self, Ruler},
     wire::{self, Received},
 };
-use crate::words::{bounded, number, spaced_hex, visible, visible_octets};
-
-/// Octets of a payload that are shown beside its header.
-const SHOWN: usize = 24;
+use crate::words::{bounded, number, spaced_hex, visible};
 
 pub(super) struct Evidence {
     pub(super) expected: Side,
@@ -65,6 +64,7 @@ pub(super) fn evidence(member: &Member<'_>) -> Evidence {
             plain(expected, got, close.map(|frame| frame.index))
         }
         Deviation::AfterClose => after_close(member, &frames),
+        Deviation::Slow { .. } => pace::evidence(member),
         Deviation::ClosesAtOnce => Evidence {
             expected: Side::words("nothing before the tester has sent something"),
             ..ends_good(member, &frames)
@@ -76,78 +76,6 @@ pub(super) fn evidence(member: &Member<'_>) -> Evidence {
 
 pub(super) fn plain(expected: Side, got: Side, deciding: Option<usize>) -> Evidence {
     Evidence { expected, got, place: None, ruler: None, deciding }
-}
-
-fn hex(octets: &[u8], mark: Option<usize>) -> Vec<(Mark, String)> {
-    let Some(at) = mark.filter(|at| *at < octets.len()) else {
-        return vec![(Mark::Plain, spaced_hex(octets))];
-    };
-    let parts = [
-        (Mark::Plain, &octets[..at]),
-        (Mark::Deciding, &octets[at..=at]),
-        (Mark::Plain, &octets[at + 1..]),
-    ];
-    parts
-        .into_iter()
-        .filter(|(_, octets)| !octets.is_empty())
-        .map(|(mark, octets)| (mark, spaced_hex(octets)))
-        .collect()
-}
-
-/// A header with the first octets of its payload; `mark` counts from the header's first octet.
-fn frame_octets(header: &[u8], head: &[u8], len: u64, mark: Option<usize>) -> Vec<(Mark, String)> {
-    let shown = head.len().min(SHOWN);
-    let mut octets = header.to_vec();
-    octets.extend(&head[..shown]);
-    let mut pieces = hex(&octets, mark);
-    if len > shown as u64 {
-        pieces.push((Mark::Plain, "..".to_owned()));
-    }
-    pieces
-}
-
-/// A frame as it came, in octets and words.
-fn frame_side(frame: &Received<'_>, mark: Option<usize>) -> Side {
-    let header = frame.header_octets();
-    let mut head = frame.head.to_vec();
-    if let Some(key) = frame.header.mask {
-        // The octets are those of the wire.
-        mask::apply(key, 0, &mut head);
-    }
-    let len = frame.header.length;
-    Side { octets: frame_octets(&header, &head, len, mark), words: frame_words(frame) }
-}
-
-fn frame_words(frame: &Received<'_>) -> String {
-    let header = &frame.header;
-    let mut words = vec![header.opcode.name().to_owned()];
-    if header.opcode == Opcode::Close {
-        let body = wsproof_proto::close::CloseBody::split(frame.head);
-        words[0] = match body.code {
-            Some(code) => format!("close with {}", code_words(code.0)),
-            None if frame.head.is_empty() => "close without a code".to_owned(),
-            None => "close with a body of one octet".to_owned(),
-        };
-        if !body.reason.is_empty() {
-            words.push(format!("“{}”", bounded(&visible_octets(body.reason), 60)));
-        }
-        return words.join(", ");
-    }
-    if !header.fin {
-        words.push("not final".to_owned());
-    }
-    if header.rsv != 0 {
-        words.push(format!("RSV {:03b}", header.rsv));
-    }
-    if header.mask.is_some() {
-        words.push("masked".to_owned());
-    }
-    words.push(octets(header.length));
-    words.join(", ")
-}
-
-fn octets(n: u64) -> String {
-    number(usize::try_from(n).unwrap_or(usize::MAX), "octet")
 }
 
 fn close_frame<'a>(frames: &[Received<'a>]) -> Option<Received<'a>> {
@@ -221,6 +149,11 @@ fn not_refused(member: &Member<'_>, violation: Violation, frames: &[Received<'_>
     let deviation = member.outcome().deviations.first();
     let returned = deviation.and_then(|deviation| wire::holding(frames, deviation.offset));
     let frame = came_frame(member, frames).or(returned);
+    let same = fault.zip(frame).is_some_and(|(fault, frame)| {
+        !fault.payload.is_empty()
+            && fault.payload == frame.head
+            && fault.opcode == frame.header.opcode
+    });
     let got = match frame {
         Some(frame) => {
             let mut side = frame_side(&frame, Some(0));
@@ -229,19 +162,20 @@ fn not_refused(member: &Member<'_>, violation: Violation, frames: &[Received<'_>
             } else {
                 ""
             };
-            let whole = fault.is_some_and(|fault| {
-                !fault.payload.is_empty()
-                    && fault.payload == frame.head
-                    && frame.header.opcode == fault.opcode
-            });
-            let same = if whole { ": the message, unchanged" } else { "" };
+            let same = if same { ": the message, unchanged" } else { "" };
             side.words = format!("{}{same}{}{open}", side.words, after(member, &frame));
             side
         }
         None => ended(member),
     };
     let message = text.map(|text| text.at as u64);
-    let place = message.map(|at| Place { message: Some(at), frame: None, stream: None });
+    // Where the whole message came back, the octet is in it as well.
+    let header = frame.filter(|_| same).map(|frame| frame.header_octets().len() as u64);
+    let place = message.map(|at| Place {
+        message: Some(at),
+        frame: header.map(|header| header + at),
+        stream: header.zip(frame).map(|(header, frame)| frame.offset + header + at),
+    });
     Evidence { expected, got, place, ruler, deciding: frame.map(|frame| frame.index) }
 }
 
@@ -415,29 +349,6 @@ fn due(member: &Member<'_>) -> Side {
         Accept::Class(_) => Side::words("the echo of what was sent"),
         Accept::Events(_) => Side::words("the closing handshake, begun by the tester"),
     }
-}
-
-/// What should have come, as one frame.
-fn wanted_side(wanted: &Expected) -> Side {
-    let (opcode, payload) = match wanted {
-        Expected::Message(kind, payload) => {
-            let opcode = match kind {
-                wsproof_engine::Kind::Binary => Opcode::Binary,
-                wsproof_engine::Kind::Text => Opcode::Text,
-            };
-            (opcode, payload.clone())
-        }
-        Expected::Pong(octets) => (Opcode::Pong, Payload::Octets(octets.as_slice().into())),
-        Expected::Timeout(_) => return Side::words("nothing before the tester's pause is over"),
-    };
-    let mut header = Vec::new();
-    FrameHeader::new(opcode, payload.len()).encode(&mut header);
-    let head = payload.head(SHOWN);
-    let words = match opcode {
-        Opcode::Pong => format!("pong with the ping's {}", octets(payload.len())),
-        _ => format!("{}, {}, as sent", opcode.name(), octets(payload.len())),
-    };
-    Side { octets: frame_octets(&header, &head, payload.len(), None), words }
 }
 
 fn event(member: &Member<'_>, frames: &[Received<'_>]) -> Evidence {

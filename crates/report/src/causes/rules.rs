@@ -90,6 +90,15 @@ impl Rule {
         )
     }
 
+    pub(crate) fn in_time() -> Self {
+        Self::new(
+            "Pings and close frames are answered as soon as is practical. No RFC says how soon that \
+             is, so that the limits are the tester's; its option time-scale stretches them.",
+            6455,
+            "5.5.2",
+        )
+    }
+
     pub(crate) fn legal_code() -> Self {
         Self::new(
             "1000 to 1003, 1007 to 1014 and 3000 to 4999 may stand in a close frame and are to be \

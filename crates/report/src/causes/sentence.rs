@@ -9,6 +9,7 @@ use super::{
     Member,
     contrast::{Told, subject},
     finding::{Deviation, What, code_words},
+    pace,
     provoked::TextFault,
     rules::{committed, sent_wrong},
     wire,
@@ -82,6 +83,7 @@ pub(super) fn sentence(members: &[Member<'_>], passing: &[Told<'_>], every: bool
         Deviation::Silent => "Nothing comes back: no echo, no pong, no close frame".to_owned(),
         Deviation::Late(What::Pong) => format!("{} get their pong too late", about(What::Pong)),
         Deviation::Late(what) => format!("{} are echoed too late", about(*what)),
+        Deviation::Slow { of, fastest } => pace::sentence(members, *of, *fastest),
         Deviation::Altered(What::Pong) => "Pongs do not carry the octets of their ping".to_owned(),
         Deviation::Altered(what) => format!("{} come back changed", about(*what)),
         Deviation::Shorter(What::Pong) => {

@@ -45,7 +45,7 @@ pub(super) fn asides(view: &View<'_>, verdict: Verdict) -> Vec<Aside> {
         peer: visible(peer),
         link: view.names.file(peer, id, "html"),
         text: if verdict == Verdict::Unstable {
-            linked(&attempts(view, record))
+            attempts(view, record, &view.names.file(peer, id, "html"))
         } else {
             let reason = &attempt.judgement(view.judge).reason;
             let reason = reason.strip_prefix("Any answer is allowed. ").unwrap_or(reason);
@@ -56,9 +56,12 @@ pub(super) fn asides(view: &View<'_>, verdict: Verdict) -> Vec<Aside> {
     aside.take(200).collect()
 }
 
-/// The verdicts of all attempts, in order.
-fn attempts(view: &View<'_>, record: &Record) -> String {
-    let words = record.attempts().iter().map(|attempt| {
+/// The verdicts of all attempts in order, each with a link to it.
+pub(super) fn attempts(view: &View<'_>, record: &Record, page: &str) -> Vec<Piece> {
+    let plain = |text: String| Piece { text, url: String::new() };
+    let counts = record.final_attempt().map_or(0, |attempt| attempt.attempt);
+    let mut pieces = Vec::new();
+    for attempt in record.attempts() {
         let judgement = attempt.judgement(view.judge);
         let place = if attempt.quiet { "alone" } else { "beside other cases" };
         let behavior = behavior_words(judgement.behavior);
@@ -66,15 +69,18 @@ fn attempts(view: &View<'_>, record: &Record) -> String {
             CloseBehavior::Ok => behavior.to_owned(),
             close => format!("{behavior}, closing {}", close_words(close)),
         };
-        if judgement.deviates() {
-            let reason = bounded(&visible(&crate::words::reason(judgement)), 160);
-            format!("{both} {place} ({reason})")
-        } else {
-            format!("{both} {place}")
+        if !pieces.is_empty() {
+            pieces.push(plain(", then ".to_owned()));
         }
-    });
-    let counts = record.final_attempt().map_or(0, |attempt| attempt.attempt);
-    format!("{}; attempt {counts} counts", words.collect::<Vec<_>>().join(", then "))
+        let url = format!("{page}#attempt-{}", attempt.attempt);
+        pieces.push(Piece { text: format!("{both} {place}"), url });
+        if judgement.deviates() && record.is_unstable() {
+            let reason = bounded(&visible(&crate::words::reason(judgement)), 160);
+            pieces.push(plain(format!(" ({reason})")));
+        }
+    }
+    pieces.push(plain(format!("; attempt {counts} counts")));
+    pieces
 }
 
 pub(super) fn differing(view: &View<'_>) -> Vec<Difference> {

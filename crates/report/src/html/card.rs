@@ -4,12 +4,11 @@ use std::fmt::Write;
 
 use wsproof_engine::{Basis, CaseId};
 
-use super::{Cite, Piece, View, linked, opening::dump, talk::Talk};
+use super::{Cite, Piece, View, aside, linked, opening::dump, talk::Talk};
 use crate::{
     Gate, Record,
     causes::{self, Cause, Mark},
     contract::{Confirmation, PeerInfo},
-    gate::Standing,
     refusals::{hint, refused},
     words::{bounded, differs, judge_name, number, other, visible, visible_octets},
 };
@@ -28,6 +27,8 @@ pub(super) struct Card {
     pub(super) peer_index: usize,
     /// The name of the card in links.
     pub(super) anchor: String,
+    /// Where it is shown: on the page, or if that has too many, on the page of its case.
+    pub(super) href: String,
     pub(super) id: String,
     pub(super) page: String,
     pub(super) sentence: String,
@@ -43,11 +44,12 @@ pub(super) struct Card {
     pub(super) judged: String,
     pub(super) why: Vec<Piece>,
     pub(super) nearby: String,
+    /// How each attempt ended, if there were several.
+    pub(super) attempts: Vec<Piece>,
     pub(super) again: String,
     /// Head and body of a refusal, and what may help.
     pub(super) refusal: Option<(String, Vec<Piece>)>,
-    /// Nothing if the page would be too large.
-    pub(super) talk: Option<Talk>,
+    pub(super) talk: Talk,
     pub(super) ranges: String,
     /// Id and page of the others with the same cause.
     pub(super) alike: Vec<(String, String)>,
@@ -120,10 +122,17 @@ impl Card {
         };
         let reason = bounded(&visible(&crate::words::reason(judgement)), 400);
         let other = reason.eq_ignore_ascii_case(&cause.sentence);
+        let anchor = anchor(view, &peer.peer, &cause.shown);
         Some(Self {
             peer: visible(&peer.peer),
             peer_index,
-            anchor: anchor(view, &peer.peer, &cause.shown),
+            href: format!("#{anchor}"),
+            anchor,
+            attempts: if record.attempts().len() > 1 {
+                aside::attempts(view, record, &page(&cause.shown))
+            } else {
+                Vec::new()
+            },
             id: visible(cause.shown.as_str()),
             page: page(&cause.shown),
             tags: tags(view, &cause, record, state),
@@ -140,7 +149,11 @@ impl Card {
             again: crate::replay::command(view.results, &peer.peer, cause.shown.as_str())
                 .unwrap_or_default(),
             refusal,
-            talk: Some(Talk::new(&attempt.outcome, cause.deciding)),
+            talk: Talk::new(
+                &attempt.outcome,
+                cause.deciding,
+                cause.place.and_then(|place| place.frame),
+            ),
             ranges: bounded(&causes::id_ranges(&cause.ids, all), 120),
             more: (cause.ids.len() - 1).saturating_sub(ALIKE),
             alike,
@@ -178,10 +191,10 @@ pub(super) fn anchor(view: &View<'_>, peer: &str, id: &CaseId) -> String {
     if view.results.peers().len() == 1 { id } else { format!("{id}@{}", plain(peer)) }
 }
 
-/// Whether any of the cases is new against the baseline, or all are known.
+/// How the cases stand against the baseline: the worst word of any of them.
 fn state(gate: &Gate<'_>, peer: &str, ids: &[CaseId]) -> &'static str {
-    let is_known = |id| matches!(gate.standing(peer, id), Standing::Known(_));
-    if ids.iter().all(is_known) { "known" } else { "new" }
+    let words: Vec<_> = ids.iter().map(|id| gate.standing(peer, id).word()).collect();
+    ["new", "changed", "known"].into_iter().find(|word| words.contains(word)).unwrap_or_default()
 }
 
 fn tags(

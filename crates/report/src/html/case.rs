@@ -56,6 +56,8 @@ struct Chip {
 }
 
 struct AttemptView {
+    /// Links name it; what is in a folded attempt is opened by the browser.
+    number: u32,
     heading: String,
     words: String,
     outcome: Vec<Ruling>,
@@ -207,6 +209,7 @@ impl AttemptView {
         let counted = move |n| if several { n } else { 0 };
         let closings = std::iter::once(&outcome.closing).chain(&outcome.further_closings);
         Self {
+            number: attempt.attempt,
             heading: format!("Attempt {}", attempt.attempt),
             words: words.join(", "),
             outcome: judges.map(|judge| Ruling::outcome(judge, attempt)).into(),

@@ -1,30 +1,24 @@
-//! Charts of measured cases as SVG: one question each, the numbers below.
+//! Charts of measured cases: one question each, the numbers below.
 //!
 //! Times are drawn only where nothing else ran beside the case; otherwise one sentence says so.
+//! Where each value was measured once, it says that too.
 
-use std::{collections::BTreeMap, fmt::Write};
+mod plot;
+
+use std::collections::BTreeMap;
 
 use wsproof_engine::{Accept, Case, CaseId, Outcome, Series, Step};
 
 use super::View;
 use crate::{contract::Attempt, words::visible};
 
-const WIDTH: f64 = 540.0;
-const HEIGHT: f64 = 250.0;
-const LEFT: f64 = 50.0;
-const RIGHT: f64 = 462.0;
-const TOP: f64 = 26.0;
-const BOTTOM: f64 = 204.0;
-/// Lines in colour; those after them are grey.
-const COLOURS: usize = 6;
-/// Lines of a chart.
-const LINES: usize = 12;
-
 /// A chart with its values.
 pub(super) struct Chart {
     pub(super) title: String,
     pub(super) words: String,
     pub(super) svg: String,
+    /// The mark of each line, and its name.
+    pub(super) legend: Vec<(String, String)>,
     pub(super) rows: Vec<Vec<String>>,
 }
 
@@ -107,47 +101,58 @@ const FAMILIES: &[Family] = &[
     },
 ];
 
-/// A line: name, and a value at each size; a case that failed has none.
+/// A line: name, and what was measured at each size; of a case that failed, nothing.
 struct Line {
     name: String,
-    points: BTreeMap<u64, Option<f64>>,
+    points: BTreeMap<u64, Option<Point>>,
+}
+
+/// What was measured: the run that counts, and the least and the most of all.
+#[derive(Clone, Copy)]
+struct Point {
+    value: f64,
+    least: f64,
+    most: f64,
+    runs: usize,
 }
 
 pub(super) fn charts(view: &View<'_>) -> Vec<Chart> {
-    FAMILIES.iter().filter_map(|family| chart(view, family)).collect()
+    let several = view.results.peers().len() > 1;
+    let mut charts = Vec::new();
+    for family in FAMILIES {
+        if several && family.parts.len() > 2 {
+            // A chart for each part, so that its lines are the peers.
+            charts.extend(family.parts.iter().filter_map(|part| chart(view, family, &[part])));
+        } else {
+            charts.extend(chart(view, family, family.parts));
+        }
+    }
+    charts
 }
 
-fn chart(view: &View<'_>, family: &Family) -> Option<Chart> {
+fn chart(view: &View<'_>, family: &Family, parts: &[&str]) -> Option<Chart> {
     let peers = view.results.peers();
     let mut lines = Vec::new();
     let mut beside = 0;
-    for part in family.parts {
+    for part in parts {
         for peer in peers {
-            let mut points = BTreeMap::new();
-            for (id, record) in view.results.records(&peer.peer) {
-                let Some(attempt) = record.final_attempt().filter(|_| is_part(id, part)) else {
-                    continue;
+            let (points, left) = points(view, family, part, &peer.peer);
+            beside += left;
+            if points.values().filter(|point| point.is_some()).count() > 1 {
+                let part = name(view, part, family);
+                let name = match (peers.len(), parts.len()) {
+                    (1, _) => part,
+                    (_, 1) => visible(&peer.peer),
+                    _ => format!("{} {part}", visible(&peer.peer)),
                 };
-                let Some(case) = view.case(id) else { continue };
-                let Some(size) = size(case, id) else { continue };
-                if attempt.outcome.unimplemented {
-                    continue;
-                }
-                if !attempt.comparable && family.measure != Measure::Ratio {
-                    beside += 1;
-                    continue;
-                }
-                points.insert(size, value(case, attempt, family.measure));
-            }
-            if points.values().filter(|value| value.is_some()).count() > 1 {
-                let name = name(view, part, family);
-                let name =
-                    if peers.len() == 1 { name } else { format!("{} {name}", visible(&peer.peer)) };
                 lines.push(Line { name, points });
             }
         }
     }
-    let title = family.title.to_owned();
+    let mut title = family.title.to_owned();
+    if let ([part], true) = (parts, family.parts.len() > 1) {
+        title = format!("{title}: {}", name(view, part, family));
+    }
     if lines.is_empty() {
         // One sentence in place of the chart.
         return (beside > 1).then(|| Chart {
@@ -158,13 +163,64 @@ fn chart(view: &View<'_>, family: &Family) -> Option<Chart> {
                 family.words
             ),
             svg: String::new(),
+            legend: Vec::new(),
             rows: Vec::new(),
         });
     }
-    let rows = rows(&lines, family);
-    lines.truncate(LINES);
-    let svg = svg(&lines, family);
-    Some(Chart { title, words: family.words.to_owned(), svg, rows })
+    Some(Chart {
+        words: format!("{}{}", family.words, spread(&lines, family.measure)),
+        svg: plot::svg(&lines, family, &title),
+        legend: plot::legend(&lines),
+        rows: rows(&lines, family),
+        title,
+    })
+}
+
+/// What a peer's cases of a subsection say, and how many say nothing since others ran beside them.
+fn points(
+    view: &View<'_>,
+    family: &Family,
+    part: &str,
+    peer: &str,
+) -> (BTreeMap<u64, Option<Point>>, usize) {
+    let mut points = BTreeMap::new();
+    let mut beside = 0;
+    for (id, record) in view.results.records(peer).filter(|(id, _)| is_part(id, part)) {
+        let Some(attempt) = record.final_attempt() else { continue };
+        let Some(case) = view.case(id) else { continue };
+        let Some(size) = size(case, id) else { continue };
+        if attempt.outcome.unimplemented {
+            continue;
+        }
+        let means = |attempt: &Attempt| attempt.comparable || family.measure == Measure::Ratio;
+        if !means(attempt) {
+            beside += 1;
+            continue;
+        }
+        let all = record.attempts().iter().filter(|attempt| means(attempt));
+        let all: Vec<_> = all.filter_map(|it| value(case, it, family.measure)).collect();
+        let point = value(case, attempt, family.measure).map(|value| Point {
+            value,
+            least: all.iter().copied().fold(value, f64::min),
+            most: all.iter().copied().fold(value, f64::max),
+            runs: all.len(),
+        });
+        points.insert(size, point);
+    }
+    (points, beside)
+}
+
+/// How much is known of how the values vary.
+fn spread(lines: &[Line], measure: Measure) -> String {
+    let points = || lines.iter().flat_map(|line| line.points.values()).flatten();
+    match points().map(|point| point.runs).max() {
+        Some(runs) if runs > 1 => {
+            format!("; whiskers: least and most of up to {runs} runs of a case")
+        }
+        // Octets do not vary as times do.
+        _ if measure == Measure::Ratio => String::new(),
+        _ => "; one run each, so that the spread is unknown".to_owned(),
+    }
 }
 
 /// What tells the lines of a chart apart.
@@ -249,7 +305,7 @@ fn rows(lines: &[Line], family: &Family) -> Vec<Vec<String>> {
     head.extend(sizes.iter().map(|size| short(*size)));
     let body = lines.iter().map(|line| {
         let cells = sizes.iter().map(|size| match line.points.get(size) {
-            Some(Some(value)) => figure(*value),
+            Some(Some(point)) => words(point),
             Some(None) => "failed".to_owned(),
             None => String::new(),
         });
@@ -260,10 +316,19 @@ fn rows(lines: &[Line], family: &Family) -> Vec<Vec<String>> {
 
 const fn unit(measure: Measure) -> &'static str {
     match measure {
-        Measure::RoundTrip => "µs",
+        Measure::RoundTrip => "µs for each echo",
         Measure::Rate => "MB/s",
-        Measure::Ratio => "out/in",
+        Measure::Ratio => "octets sent for each octet",
     }
+}
+
+/// A value, and what it was in other runs.
+fn words(point: &Point) -> String {
+    let value = figure(point.value);
+    if point.least < point.most {
+        return format!("{value} ({} to {})", figure(point.least), figure(point.most));
+    }
+    value
 }
 
 fn sizes(lines: &[Line]) -> Vec<u64> {
@@ -287,142 +352,4 @@ fn figure(value: f64) -> String {
         v if v >= 10.0 => format!("{v:.1}"),
         v => format!("{v:.2}"),
     }
-}
-
-/// A round number at or above a value.
-fn ceiling(value: f64) -> f64 {
-    let power = 10f64.powf(value.max(1e-9).log10().floor());
-    let steps = [1.0, 2.0, 4.0, 5.0, 8.0, 10.0];
-    steps.iter().map(|step| step * power).find(|step| *step >= value).unwrap_or(value)
-}
-
-/// Where values stand in a chart.
-struct Scale {
-    sizes: Vec<u64>,
-    top: f64,
-    bottom: f64,
-    log: bool,
-}
-
-impl Scale {
-    fn new(lines: &[Line], measure: Measure) -> Self {
-        let values = lines.iter().flat_map(|line| line.points.values()).flatten();
-        let (least, most) =
-            values.fold((f64::MAX, 0.0f64), |(low, high), v| (low.min(*v), high.max(*v)));
-        let log = measure == Measure::Rate && most > least * 50.0 && least > 0.0;
-        let top = if measure == Measure::Ratio { most.max(1.2) } else { ceiling(most) };
-        let bottom = if log { 10f64.powf(least.log10().floor()) } else { 0.0 };
-        Self { sizes: sizes(lines), top, bottom, log }
-    }
-
-    fn x(&self, size: u64) -> f64 {
-        let across = float(self.sizes.len().saturating_sub(1).max(1) as u64);
-        let at = self.sizes.iter().position(|known| *known == size).unwrap_or_default();
-        LEFT + (RIGHT - LEFT) * float(at as u64) / across
-    }
-
-    fn y(&self, value: f64) -> f64 {
-        let part = if self.log {
-            (value / self.bottom).log10() / (self.top / self.bottom).log10()
-        } else {
-            value / self.top
-        };
-        BOTTOM - (BOTTOM - TOP) * part.clamp(0.0, 1.0)
-    }
-
-    fn ticks(&self, measure: Measure) -> Vec<f64> {
-        let ticks: Vec<f64> = if self.log {
-            (0..8).map(|n| self.bottom * 10f64.powi(n)).collect()
-        } else if measure == Measure::Ratio {
-            vec![0.0, 0.25, 0.5, 0.75, 1.0]
-        } else {
-            (0..=4).map(|n| self.top * f64::from(n) / 4.0).collect()
-        };
-        ticks.into_iter().filter(|tick| *tick <= self.top * 1.001).collect()
-    }
-}
-
-fn svg(lines: &[Line], family: &Family) -> String {
-    let scale = Scale::new(lines, family.measure);
-    let (unit, axis) = (unit(family.measure), family.axis);
-    let mut svg = format!(
-        "<svg viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=\"img\" aria-label=\"{}, {unit} by {axis}; the \
-         numbers are below\">",
-        family.title
-    );
-    for tick in scale.ticks(family.measure) {
-        let (at, left) = (scale.y(tick), LEFT - 6.0);
-        let text = if tick == 0.0 { "0".to_owned() } else { figure(tick) };
-        let text = match text.split_once('.') {
-            Some(_) => text.trim_end_matches('0').trim_end_matches('.'),
-            None => &text,
-        };
-        let _ = write!(
-            svg,
-            "<path class=\"g\" d=\"M{LEFT} {at:.1}H{RIGHT}\"/><text x=\"{left:.0}\" y=\"{:.1}\" \
-             text-anchor=\"end\">{text}</text>",
-            at + 4.0
-        );
-    }
-    let sizes = &scale.sizes;
-    let every = sizes.len().div_ceil(6).max(1);
-    for (n, size) in sizes.iter().enumerate() {
-        if n.is_multiple_of(every) || n + 1 == sizes.len() {
-            let (at, size) = (scale.x(*size), short(*size));
-            middle(&mut svg, at, BOTTOM + 17.0, &size);
-        }
-    }
-    let _ = write!(svg, "<text x=\"4\" y=\"13\">{unit}</text>");
-    middle(&mut svg, f64::midpoint(LEFT, RIGHT), HEIGHT - 8.0, axis);
-    let mut taken = Vec::new();
-    for (n, line) in lines.iter().enumerate() {
-        draw(&mut svg, &scale, n, line, &mut taken);
-    }
-    svg.push_str("</svg>");
-    svg
-}
-
-fn middle(svg: &mut String, x: f64, y: f64, text: &str) {
-    let _ = write!(svg, "<text x=\"{x:.1}\" y=\"{y:.0}\" text-anchor=\"middle\">{text}</text>");
-}
-
-/// A line with its marks, and its name at the end where no other name is.
-fn draw(svg: &mut String, scale: &Scale, n: usize, line: &Line, taken: &mut Vec<f64>) {
-    let _ = write!(svg, "<g class=\"s s{}\">", n.min(COLOURS));
-    let places = line.points.iter();
-    let points: Vec<_> =
-        places.filter_map(|(size, value)| Some((scale.x(*size), scale.y((*value)?)))).collect();
-    let path: Vec<_> = points.iter().map(|(x, y)| format!("{x:.1},{y:.1}")).collect();
-    let _ = write!(svg, "<polyline points=\"{}\"/>", path.join(" "));
-    for (x, y) in &points {
-        let _ = match n % 3 {
-            0 => write!(svg, "<circle cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"3.2\"/>"),
-            1 => {
-                let (x, y) = (x - 3.0, y - 3.0);
-                write!(svg, "<rect x=\"{x:.1}\" y=\"{y:.1}\" width=\"6\" height=\"6\"/>")
-            }
-            _ => write!(svg, "<path d=\"M{x:.1} {:.1}l4 7h-8z\"/>", y - 4.0),
-        };
-    }
-    for (size, _) in line.points.iter().filter(|(_, value)| value.is_none()) {
-        // It failed: a cross on the limit, not a gap.
-        let x = scale.x(*size) - 4.0;
-        let _ = write!(svg, "<path class=\"w\" d=\"M{x:.1} {TOP}l8 8m0 -8l-8 8\"/>");
-    }
-    if let Some((_, at)) = points.last() {
-        let mut at = *at;
-        while taken.iter().any(|other: &f64| (other - at).abs() < 12.0) && at > TOP {
-            at -= 4.0;
-        }
-        taken.push(at);
-        let (x, y, name) = (RIGHT + 8.0, at + 4.0, escaped(&line.name));
-        let _ = write!(svg, "<text x=\"{x:.0}\" y=\"{y:.1}\">{name}</text>");
-    }
-    svg.push_str("</g>");
-}
-
-/// A name as text of an SVG, cut to what fits.
-fn escaped(name: &str) -> String {
-    let cut: String = name.chars().take(14).collect();
-    cut.replace('&', "&#38;").replace('<', "&#60;").replace('>', "&#62;").replace('"', "&#34;")
 }

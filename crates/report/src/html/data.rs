@@ -4,7 +4,7 @@ use serde::Serialize;
 use wsproof_engine::{Basis, CaseId};
 
 use super::{View, card::Card, verdict::Verdict};
-use crate::words::visible;
+use crate::{Record, words::visible};
 
 #[derive(Serialize)]
 struct Data<'a> {
@@ -23,6 +23,8 @@ struct Peer {
     bases: String,
     /// The code in the peer's close frame, 0 for none.
     codes: Vec<u16>,
+    /// For each case with several attempts: its position, how many, and the one that counts.
+    attempts: Vec<[usize; 3]>,
 }
 
 #[derive(Serialize)]
@@ -48,7 +50,7 @@ pub(super) fn json(view: &View<'_>, ids: &[CaseId], cards: &[Card]) -> String {
             .iter()
             .map(|card| Entry {
                 peer: card.peer_index,
-                at: &card.anchor,
+                at: card.href.strip_prefix('#').unwrap_or(&card.href),
                 state: card.state,
                 cases: card.ids.iter().filter_map(|id| ids.binary_search(id).ok()).collect(),
                 text: card.haystack(),
@@ -65,11 +67,18 @@ fn column(view: &View<'_>, peer: &str, ids: &[CaseId]) -> Peer {
         verdicts: String::new(),
         bases: String::new(),
         codes: Vec::new(),
+        attempts: Vec::new(),
     };
-    for id in ids {
+    for (at, id) in ids.iter().enumerate() {
         let verdict = Verdict::of(view, peer, id);
         column.verdicts.push(verdict.letter());
-        let attempt = view.results.final_attempt(peer, id);
+        let record = view.results.record(peer, id);
+        let attempt = record.and_then(Record::final_attempt);
+        if let (Some(record), Some(attempt)) = (record, attempt)
+            && record.attempts().len() > 1
+        {
+            column.attempts.push([at, record.attempts().len(), attempt.attempt as usize]);
+        }
         let judgement = attempt.map(|attempt| attempt.judgement(view.judge));
         column.bases.push(match judgement {
             Some(_) if verdict == Verdict::Passed => '-',

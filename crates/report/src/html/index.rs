@@ -9,6 +9,7 @@ use super::{
     card::{CONFIRMED, Card},
     charts, data,
     matrix::{self, Section},
+    talk::Part,
     verdict::Verdict,
 };
 use crate::{
@@ -20,8 +21,8 @@ use crate::{
     words::{Tone, bounded, judge_name, number, utc, visible, visible_lines},
 };
 
-/// Cards with their conversation; those after them lead to the page of their case.
-const TALKS: usize = 80;
+/// Octets of conversations that are drawn whole; those after them are drawn in short.
+const TALKS: usize = 2 << 20;
 /// Cards in all; what is left is listed with the causes.
 const CARDS: usize = 600;
 /// Causes that are listed before a fold.
@@ -95,7 +96,7 @@ struct PeerRow {
     counts: [usize; 3],
     new: Option<usize>,
     /// Where its first card is.
-    anchor: String,
+    href: String,
     /// A bar for each section: its name, and how many of how many failed.
     bars: Vec<(String, usize, usize)>,
 }
@@ -103,7 +104,7 @@ struct PeerRow {
 /// A cause among the causes; with several peers, of all of them.
 struct CauseRow {
     sentence: String,
-    anchor: String,
+    href: String,
     tags: Vec<(&'static str, String)>,
     evidence: String,
     /// Octets, or words where none decide.
@@ -124,18 +125,29 @@ impl Index {
             let made = found.into_iter();
             cards.extend(made.filter_map(|cause| Card::new(view, (index, peer), cause, &ids)));
         }
-        let peers = peer_rows(view, &ids, &cards);
+        let mut peers = peer_rows(view, &ids, &cards);
         // The worst peer first; what is new before what is known.
         let rank: Vec<_> = peers.iter().map(|row| row.counts[0]).collect();
         cards.sort_by_key(|card| {
             let known = card.state == "known";
             (known, std::cmp::Reverse(rank[card.peer_index]), card.peer_index)
         });
+        for card in cards.iter_mut().skip(CARDS) {
+            card.href.clone_from(&card.page);
+        }
+        for (index, row) in peers.iter_mut().enumerate() {
+            let first = cards.iter().find(|card| card.peer_index == index);
+            row.href = first.map(|card| card.href.clone()).unwrap_or_default();
+        }
         let causes = cause_rows(&cards, several);
         let data = data::json(view, &ids, &cards);
         cards.truncate(CARDS);
-        for card in cards.iter_mut().skip(TALKS) {
-            card.talk = None;
+        let mut drawn = 0;
+        for card in &mut cards {
+            if drawn > TALKS {
+                card.talk.shorten();
+            }
+            drawn += card.talk.size();
         }
         let mut sorted = peers;
         sorted.sort_by_key(|row| {
@@ -312,7 +324,7 @@ fn peer_rows(view: &View<'_>, ids: &[CaseId], cards: &[Card]) -> Vec<PeerRow> {
             causes: own().count(),
             counts: [counts.deviating, counts.unstable, counts.total],
             new,
-            anchor: own().next().map(|card| card.anchor.clone()).unwrap_or_default(),
+            href: String::new(),
             bars,
         }
     });
@@ -323,14 +335,14 @@ fn peer_rows(view: &View<'_>, ids: &[CaseId], cards: &[Card]) -> Vec<PeerRow> {
 fn cause_rows(cards: &[Card], several: bool) -> Vec<CauseRow> {
     let mut rows: Vec<CauseRow> = Vec::new();
     for card in cards {
-        let place = (card.peer.clone(), card.anchor.clone());
+        let place = (card.peer.clone(), card.href.clone());
         if let Some(row) = rows.iter_mut().find(|row| several && row.sentence == card.sentence) {
             row.peers.push(place);
             continue;
         }
         rows.push(CauseRow {
             sentence: card.sentence.clone(),
-            anchor: card.anchor.clone(),
+            href: card.href.clone(),
             tags: card
                 .tags
                 .iter()

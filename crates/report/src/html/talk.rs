@@ -8,11 +8,25 @@ use wsproof_proto::{Deviation, FrameHeader, Role};
 use crate::{
     log::{self, LogRow},
     refusals::status_line,
-    words::{number, visible},
+    words::{number, spaced_hex, visible},
 };
 
 /// Rows that are drawn; the page of the case has the others.
 const ROWS: usize = 60;
+/// Rows of a conversation in short.
+const FEW: usize = 8;
+/// What the markup of a row takes, in octets.
+const MARKUP: usize = 200;
+
+/// What octets of a frame are.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Part {
+    /// Header or mask.
+    Frame,
+    /// The first octet that deviates.
+    Marked,
+    Payload,
+}
 
 /// A row of a conversation.
 pub(super) struct Row {
@@ -25,11 +39,19 @@ pub(super) struct Row {
     pub(super) who: &'static str,
     pub(super) name: String,
     pub(super) words: String,
-    /// Octets, and whether they are header or mask.
-    pub(super) octets: Vec<(String, bool)>,
+    pub(super) octets: Vec<(String, Part)>,
     pub(super) text: String,
     /// Lines that open on demand.
     pub(super) more: String,
+}
+
+impl Row {
+    fn mark_wrong(&mut self) {
+        self.wrong = true;
+        if self.side == "peer" {
+            self.who = "peer sends, wrong:";
+        }
+    }
 }
 
 /// A conversation, as far as it is drawn.
@@ -41,8 +63,10 @@ pub(super) struct Talk {
 
 impl Talk {
     /// `deciding` is the entry of the transcript that is marked; without one the first wait is.
-    pub(super) fn new(outcome: &Outcome, deciding: Option<usize>) -> Self {
-        let mut rows = rows(outcome, deciding);
+    /// `at` is the octet of its frame that deviates.
+    pub(super) fn new(outcome: &Outcome, deciding: Option<usize>, at: Option<u64>) -> Self {
+        let at = at.and_then(|at| usize::try_from(at).ok());
+        let mut rows = rows(outcome, deciding, at);
         if deciding.is_none()
             && let Some(wait) =
                 rows.iter_mut().find(|row| row.side == "both" && !row.name.is_empty())
@@ -51,19 +75,41 @@ impl Talk {
         }
         let words =
             format!("{}, {} ms", number(rows.len(), "event"), log::millis(outcome.ended_at));
-        // The row that decides stays in sight.
-        let marked = rows.iter().position(|row| row.wrong).unwrap_or_default();
-        let first = marked.saturating_sub(ROWS / 2).min(rows.len().saturating_sub(ROWS));
-        let left = rows.len().saturating_sub(ROWS);
-        let mut rows: Vec<_> = rows.drain(..).skip(first).take(ROWS).collect();
         for (number, row) in (1..).zip(&mut rows) {
-            row.number = first + number;
+            row.number = number;
         }
-        Self { rows, left, words }
+        let mut talk = Self { rows, left: 0, words };
+        talk.cut(ROWS);
+        talk
+    }
+
+    /// Keeps the rows around the one that decides, and what the handshake was.
+    pub(super) fn shorten(&mut self) {
+        self.cut(FEW);
+        for row in &mut self.rows {
+            // Both heads are on the page of the case.
+            row.more.clear();
+        }
+    }
+
+    fn cut(&mut self, most: usize) {
+        let marked = self.rows.iter().position(|row| row.wrong).unwrap_or_default();
+        let over = self.rows.len().saturating_sub(most);
+        let first = marked.saturating_sub(most / 2).min(over);
+        self.left += over;
+        self.rows = self.rows.drain(..).skip(first).take(most).collect();
+    }
+
+    /// About how many octets of the page it takes.
+    pub(super) fn size(&self) -> usize {
+        let octets = |row: &Row| row.octets.iter().map(|(octets, _)| octets.len()).sum::<usize>();
+        let row =
+            |row: &Row| MARKUP + row.words.len() + row.text.len() + row.more.len() + octets(row);
+        self.rows.iter().map(row).sum()
     }
 }
 
-fn rows(outcome: &Outcome, deciding: Option<usize>) -> Vec<Row> {
+fn rows(outcome: &Outcome, deciding: Option<usize>, at: Option<usize>) -> Vec<Row> {
     let mut rows = Vec::new();
     let mut heads = outcome.openings.iter();
     let mut opening = heads.next();
@@ -71,6 +117,7 @@ fn rows(outcome: &Outcome, deciding: Option<usize>) -> Vec<Row> {
     let mut answered = false;
     // What is wrong with the frame that is under way.
     let mut wrong: Option<Deviation> = None;
+    let mut told = None;
     let entries = &outcome.transcript.entries;
     for (index, entry) in entries.iter().enumerate() {
         let decides = deciding == Some(index);
@@ -96,10 +143,14 @@ fn rows(outcome: &Outcome, deciding: Option<usize>) -> Vec<Row> {
                     rows.push(row);
                 }
             }
-            What::FrameSent { .. } => rows.push(frame(entry, None, decides)),
+            What::FrameSent { .. } => rows.push(frame(entry, None, None)),
             What::FrameReceived { header, offset, .. } => {
                 let own = wrong.take_if(|deviation| holds(header, *offset, deviation.offset));
-                rows.push(frame(entry, own, decides));
+                let mut row = frame(entry, own, at.filter(|_| decides));
+                if decides {
+                    row.mark_wrong();
+                }
+                rows.push(row);
             }
             What::Deviates { deviation } => {
                 let complete = entries[index..].iter().any(|later| {
@@ -108,6 +159,10 @@ fn rows(outcome: &Outcome, deciding: Option<usize>) -> Vec<Row> {
                 });
                 if complete {
                     wrong.get_or_insert(*deviation);
+                    told = Some(deviation.violation);
+                } else if told == Some(deviation.violation) && rows.last().is_some_and(|r| r.wrong)
+                {
+                    // The end of a text is found wrong once more.
                 } else {
                     rows.push(deviates(entry, *deviation));
                 }
@@ -120,6 +175,8 @@ fn rows(outcome: &Outcome, deciding: Option<usize>) -> Vec<Row> {
                 rows.push(wait(entry, *timer, after, mark.as_deref()));
             }
             What::WriteShutDown => rows.push(end(entry, "tester", "ends its sending half of TCP")),
+            // What was on its way is still written when the tester ends TCP; the end comes last.
+            What::TcpEnded { .. } if sends_more(&entries[index + 1..]) => {}
             What::TcpEnded { by } => rows.push(tcp_end(entry, *by)),
             _ => {}
         }
@@ -127,9 +184,16 @@ fn rows(outcome: &Outcome, deciding: Option<usize>) -> Vec<Row> {
     let says_end = |entry: &Entry| matches!(entry.what, What::TcpEnded { .. });
     if let (false, Some(by)) = (entries.last().is_some_and(says_end), outcome.closing.tcp_end) {
         let what = What::TcpEnded { by };
-        rows.push(tcp_end(&Entry { at: outcome.ended_at, connection: 0, what }, by));
+        let last = entries.last().map_or(outcome.ended_at, |entry| entry.at.max(outcome.ended_at));
+        rows.push(tcp_end(&Entry { at: last, connection: 0, what }, by));
     }
     rows
+}
+
+/// Whether frames follow on the same connection.
+fn sends_more(entries: &[Entry]) -> bool {
+    let mut same = entries.iter().take_while(|entry| !matches!(entry.what, What::Connected));
+    same.any(|entry| matches!(entry.what, What::FrameSent { .. }))
 }
 
 /// Whether a frame holds an octet of the stream, or ends right before it.
@@ -194,19 +258,40 @@ fn response(entry: &Entry, outcome: &Outcome, opening: &wsproof_engine::Opening)
     }
 }
 
-fn frame(entry: &Entry, wrong: Option<Deviation>, decides: bool) -> Row {
+/// A frame, with the octet apart that deviates, where one does.
+fn frame(entry: &Entry, wrong: Option<Deviation>, mark: Option<usize>) -> Row {
     let LogRow { lane, name, words, octets, text, .. } = log::row(&entry.what);
     let side = if lane == log::Lane::TesterFrame { "tester" } else { "peer" };
-    let octets = octets.iter().map(|piece| (piece.hex(), piece.quiet)).collect();
+    let octets = parts(octets, mark);
     let mut row = Row { name, words, octets, text, ..row(entry, side) };
-    row.wrong = decides || wrong.is_some();
     if let Some(deviation) = wrong {
         row.words = format!("{}: {}", row.words, deviation.violation.describe());
-    }
-    if row.wrong {
-        row.who = if side == "peer" { "peer sends, wrong:" } else { "tester sends" };
+        row.mark_wrong();
     }
     row
+}
+
+/// Header, mask and payload in hex, with the marked octet apart.
+fn parts(pieces: Vec<log::Octets>, mark: Option<usize>) -> Vec<(String, Part)> {
+    let several = pieces.len() > 1;
+    let mut parts = Vec::new();
+    let mut start = 0;
+    for (n, piece) in pieces.into_iter().enumerate() {
+        let part = if piece.quiet || n == 0 && several { Part::Frame } else { Part::Payload };
+        let length = piece.wire.len();
+        match mark.and_then(|mark| mark.checked_sub(start)).filter(|at| *at < length) {
+            Some(at) => {
+                let rest = log::Octets { wire: piece.wire[at + 1..].to_vec(), ..piece };
+                parts.push((spaced_hex(&piece.wire[..at]), part));
+                parts.push((spaced_hex(&piece.wire[at..=at]), Part::Marked));
+                parts.push((rest.hex(), part));
+            }
+            None => parts.push((piece.hex(), part)),
+        }
+        start += length;
+    }
+    parts.retain(|(octets, _)| !octets.is_empty());
+    parts
 }
 
 fn deviates(entry: &Entry, deviation: Deviation) -> Row {

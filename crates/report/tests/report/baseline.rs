@@ -216,6 +216,13 @@ fn an_update_keeps_reasons_and_comments() {
 "#
     );
     assert_eq!(updated.dropped, ["`6.4.1` of `*`: it is late", "`9.*` of `*`: slow"]);
+    // A reason that others share keeps no row.
+    let old = "{ \"peers\": { \"*\": { \"expect\": { \
+        \"2.3\": { \"grade\": \"failed\", \"why\": \"proxy\" }, \
+        \"9.1.1\": { \"grade\": \"failed\", \"why\": \"proxy\" } } }, \
+        \"other\": { \"expect\": { \"2.3\": { \"grade\": \"failed\", \"why\": \"proxy\" } } } } }";
+    let dropped = ["`9.1.1` of `*`: proxy", "`2.3` of `other`: proxy"];
+    assert_eq!(update(&bad(), Some(old)).dropped, dropped);
     // Another verdict for the same reason.
     let old = with_rows("\"2.3\": { \"grade\": \"non-strict\", \"why\": \"our proxy\" }");
     let updated = update(&bad(), Some(&old));
@@ -307,9 +314,14 @@ proptest! {
     }
 
     #[test]
-    fn no_text_panics(text in "[{}\\[\\]\",:/*a-z\\\\ ]{0,60}") {
+    fn no_text_panics(at in any::<prop::sample::Index>(), octet in b' '..=b'~') {
+        let mut octets = with_rows(ROWS).into_bytes();
+        let at = at.index(octets.len());
+        octets[at] = octet;
+        let text = String::from_utf8(octets).unwrap();
         if let Ok(baseline) = Baseline::parse(&text) {
             gate(&good(), Some(&baseline));
+            gate(&bad(), Some(&baseline));
         }
     }
 }

@@ -63,11 +63,17 @@ fn catalogue() -> Vec<Case> {
 
 /// The causes of a peer that does this in these cases; of other cases nothing is known.
 fn found(peer: &[(&str, &[Act])]) -> Vec<Cause> {
+    found_after(2, peer)
+}
+
+/// The same of a peer that begins so many milliseconds after the WebSocket is open.
+fn found_after(begin: u64, peer: &[(&str, &[Act])]) -> Vec<Cause> {
     let cases = catalogue();
     let mut lines: Vec<_> = good_lines("x").into_iter().take(2).collect();
     for (id, acts) in peer {
         let case = cases.iter().find(|case| case.id.as_str() == *id).unwrap();
-        let acts: Vec<_> = acts.iter().enumerate().map(|(n, act)| (2 + n as u64, *act)).collect();
+        let acts: Vec<_> =
+            acts.iter().enumerate().map(|(n, act)| (begin + n as u64, *act)).collect();
         lines.push(attempt("x", case, 2, carry_out(case, None, &acts)));
         lines.push(verdict("x", case, 2, false));
     }
@@ -154,7 +160,7 @@ fn what_is_not_refused() {
         ],
         &[
             "Text with UTF-16 surrogates and over-long forms is echoed instead of refused | 6.1 6.2 | \
-           6455 8.1 | 88 .. 03 EF | 81 04 61 ED A0 80 | octet 2 of the message",
+           6455 8.1 | 88 .. 03 EF | 81 04 61 ED A0 80 | octet 2 of the message, 4 of its frame, 4 of the peer's stream",
         ],
     );
     let ruler = found(&[("6.1", &[Send(b"\x81\x04a\xed\xa0\x80"), Fin])]).remove(0).ruler.unwrap();
@@ -188,4 +194,51 @@ fn silence_has_no_octets() {
     let told: Vec<_> = causes.iter().map(|cause| cause.got.words.as_str()).collect();
     assert_eq!(causes[1].sentence, "Nothing comes back: no echo, no pong, no close frame");
     assert_eq!(told[1], "no octet within 1 s; the connection stayed open");
+}
+
+const ECHO: &[Act] = &[Send(b"\x81\x05Hello"), CLOSE_1000, Fin];
+const PONG: &[Act] = &[Send(b"\x8a\x02ab"), CLOSE_1000, Fin];
+
+fn check_late(begin: u64, peer: &[(&str, &[Act])], expected: &[&str]) {
+    let found = found_after(begin, peer);
+    let told: Vec<_> = found.iter().map(|cause| (&*cause.sentence, cause.ids.len())).collect();
+    let told: Vec<_> = told.iter().map(|(sentence, n)| format!("{sentence} | {n}")).collect();
+    assert_eq!(told, expected, "{begin}");
+}
+
+#[test]
+fn a_peer_that_answers_late_has_one_cause() {
+    let refused: &[Act] = &[Send(b"\x88\x02\x03\xea"), Fin];
+    let all: &[(&str, &[Act])] =
+        &[("1.1", ECHO), ("1.2", &[Fin]), ("3.1", refused), ("3.2", refused)];
+    check_late(
+        1500,
+        all,
+        &["Answers come too late: after 1.5 s at the earliest; the limit is 1 s | 4"],
+    );
+    let late = &found_after(1500, &[("1.1", ECHO)])[0];
+    assert_eq!(
+        late.sentence,
+        "Answers come too late: after 1.5 s at the earliest; the limit is 1 s"
+    );
+    assert_eq!(late.expected.words, "text, 5 octets, as sent, within 1 s");
+    assert_eq!(late.got.words, "text, 5 octets, after 1.5 s");
+    assert_eq!((late.rule.section, late.ids.len()), ("5.5.2", 1));
+    assert!(late.deciding.is_some());
+    // Who answers nothing is not late, and one late answer does not speak for a silent case.
+    check_late(
+        1500,
+        &[("1.1", &[])],
+        &["Nothing comes back: no echo, no pong, no close frame | 1"],
+    );
+    check_late(
+        1500,
+        &[("1.1", ECHO), ("2.1", &[])],
+        &[
+            "Answers come too late: after 1.5 s at the earliest; the limit is 1 s | 1",
+            "Nothing comes back: no echo, no pong, no close frame | 1",
+        ],
+    );
+    // In time.
+    check_late(900, &[("1.1", ECHO), ("2.1", PONG)], &[]);
 }

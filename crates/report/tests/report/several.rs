@@ -1,8 +1,9 @@
 //! Several results: merged, and compared.
 
+use wsproof_engine::What;
 use wsproof_report::{
     JudgeKind, Line, Results,
-    contract::{PartBy, PartInfo},
+    contract::{PartBy, PartInfo, RunInfo},
     diff::diff,
     merge::{Part, join, merge},
 };
@@ -55,7 +56,7 @@ fn refused(parts: &[Part], says: &str) {
 
 #[test]
 fn what_does_not_make_a_run_is_refused() {
-    let with_run = |change: fn(&mut wsproof_report::contract::RunInfo)| {
+    let with_run = |change: fn(&mut RunInfo)| {
         part(2, move |line| {
             if let Line::Run(run) = line {
                 change(run);
@@ -65,6 +66,12 @@ fn what_does_not_make_a_run_is_refused() {
     refused(&[], "no results");
     refused(&[plain(1)], "2 of 5 cases are there; add the results of part 2 of 2");
     refused(&[plain(1), plain(1)], "1.jsonl and 1.jsonl both hold case 2.3 of x");
+    let many = part(1, |line| {
+        if let Line::Run(RunInfo { part: Some(part), .. }) = line {
+            part.parts = u32::MAX;
+        }
+    });
+    refused(&[many], "part 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, .. of 4294967295");
     let other = with_run(|run| run.seed = 8);
     refused(&[plain(1), other], "1.jsonl and 2.jsonl are of different runs: not the same --seed");
     refused(&[plain(1), with_run(|run| run.judge = JudgeKind::Classic)], "--judge");
@@ -128,4 +135,30 @@ x: 3 cases unchanged
   changed 2.3  failed -> failed: frame 1, octet 0: 8A 03 00 FF FF -> C2 02 FF 00
 ";
     check(&with_attempt(1), &with_attempt(2), false, text);
+}
+
+#[test]
+fn a_clients_masking_keys_are_no_difference() {
+    let masked = |key: u8, last: u8| {
+        let lines = bad_lines("x").into_iter().map(move |mut line| {
+            if let Line::Attempt(attempt) = &mut line {
+                for entry in &mut attempt.outcome.transcript.entries {
+                    if let What::FrameReceived { header, head, .. } = &mut entry.what {
+                        header.mask = Some([key; 4]);
+                        if let Some(octet) = head.last_mut() {
+                            *octet = last;
+                        }
+                    }
+                }
+            }
+            line
+        });
+        results(lines)
+    };
+    check(&masked(1, 0), &masked(2, 0), false, "x: 4 cases unchanged\n");
+    let text = "\
+x: 3 cases unchanged
+  changed 2.3  failed -> failed: frame 1, octet 7: C2 82 01 01 01 01 FF 00 -> C2 82 02 02 02 02 FF 03
+";
+    check(&masked(1, 0), &masked(2, 3), false, text);
 }

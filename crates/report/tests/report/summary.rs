@@ -144,6 +144,20 @@ exit 1
 }
 
 #[test]
+fn what_fails_in_another_way_is_not_new() {
+    let baseline = r#"{ "peers": { "*": { "expect": {
+        "2.3": { "close": "failed", "why": "a proxy" },
+        "HS.1.1": { "grade": "failed", "close": "failed", "why": "a proxy" }
+    } } } }"#;
+    let baseline = Baseline::parse(baseline).unwrap();
+    let text = text_summary(&gate(&bad(), Some(&baseline)), Some(ENDING));
+    assert!(
+        text.contains("             changed  RFC 6455, 5.2\n") && !text.contains("NEW"),
+        "{text}"
+    );
+}
+
+#[test]
 fn many_peers_get_a_line_each() {
     let mut all = good();
     for number in 0..30 {

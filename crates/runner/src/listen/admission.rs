@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use wsproof_engine::{Declined, Refusal, Request};
+use wsproof_engine::{Declined, Refusal, Request, VERSIONS};
 
 use super::ask;
 
@@ -23,21 +23,14 @@ pub struct Admission {
 }
 
 impl Admission {
-    /// Looks at a request while `open` others are connected.
-    pub(super) fn admit(
-        &self,
-        read: Result<Request, Declined>,
-        open: usize,
-    ) -> Result<Request, Refusal> {
-        let request = match read {
+    /// Looks at a request, a complete head, while `open` others are connected.
+    pub(super) fn admit(&self, head: &[u8], open: usize) -> Result<Request, Refusal> {
+        let request = match Request::read(head, &self.versions) {
             Ok(request) => request,
             Err(Declined::Plain { target }) => return Err(self.page(&target)),
             Err(declined) => return Err(declined.refusal()),
         };
-        if !self.versions.contains(&request.version()) {
-            let spoken: Vec<_> = self.versions.iter().map(u8::to_string).collect();
-            Err(Refusal::of_version(&spoken.join(",")))
-        } else if !(self.origins)(request.origin()) {
+        if !(self.origins)(request.origin()) {
             Err(Refusal::new(403, "this Origin is not allowed"))
         } else if self.max_connections.is_some_and(|most| open >= most) {
             Err(Refusal::new(503, "there are as many connections as are allowed"))
@@ -67,7 +60,7 @@ impl Admission {
 impl Default for Admission {
     fn default() -> Self {
         Self {
-            versions: vec![13, 8],
+            versions: VERSIONS.to_vec(),
             origins: Box::new(|_| true),
             max_connections: None,
             status_page: true,
@@ -91,7 +84,7 @@ mod tests {
 
     fn check(admission: &Admission, more: &str, open: usize, expected: &str) {
         let head = format!("GET /?{more}\r\nHost: h\r\nX: y\r\n\r\n");
-        let said = match admission.admit(Request::read(head.as_bytes()), open) {
+        let said = match admission.admit(head.as_bytes(), open) {
             Ok(_) => "taken".to_owned(),
             Err(refusal) => String::from_utf8(refusal.encode()).unwrap(),
         };
@@ -118,7 +111,10 @@ mod tests {
             status_page: false,
         };
         let from = |origin| format!("{UPGRADE}8\r\nOrigin: {origin}");
-        check(&admission, &format!("{UPGRADE}13"), 0, "\r\nSec-WebSocket-Version: 8\r\n");
+        for version in [7, 13] {
+            let other = format!("{UPGRADE}{version}");
+            check(&admission, &other, 0, "\r\nSec-WebSocket-Version: 8\r\n");
+        }
         check(&admission, &format!("{UPGRADE}8"), 0, "HTTP/1.1 403 ");
         check(&admission, &from("http://b"), 0, "HTTP/1.1 403 ");
         check(&admission, &from("http://a"), 2, "HTTP/1.1 503 ");

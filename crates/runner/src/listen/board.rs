@@ -7,7 +7,9 @@ use std::{
 };
 
 use tokio::{sync::watch, time::timeout};
-use wsproof_engine::{Behavior, CaseId, CloseBehavior};
+use wsproof_engine::{Behavior, CaseId};
+
+use crate::verdict::Verdict;
 
 /// How long a request about results waits for cases that its agent has begun before. A client
 /// knows that a case is over as soon as it has ended TCP, and may ask before we do.
@@ -45,13 +47,6 @@ struct Slot {
 struct Record {
     attempts: u32,
     verdict: Option<Verdict>,
-}
-
-/// What must not change between attempts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Verdict {
-    pub(super) classic: (Behavior, CloseBehavior),
-    pub(super) rfc: (Behavior, CloseBehavior),
 }
 
 impl Default for Board {
@@ -106,7 +101,7 @@ impl Board {
 
     /// How a case came out, as soon as that is known. What is not for the agent was not done.
     pub(super) async fn behavior(&self, agent: &str, case: &CaseId) -> Behavior {
-        self.runs_of(agent).await;
+        self.runs_of(Some(agent)).await;
         let key = (agent.to_owned(), case.clone());
         let mut changed = self.changed.subscribe();
         loop {
@@ -118,16 +113,17 @@ impl Board {
         }
     }
 
-    /// Waits for the cases that an agent has begun, within limits.
-    pub(super) async fn runs_of(&self, agent: &str) {
-        let of_agent = |state: &State| -> BTreeSet<u64> {
+    /// Waits for the cases that an agent, or anybody, has begun, within limits.
+    pub(super) async fn runs_of(&self, agent: Option<&str>) {
+        let runs = |state: &State| -> BTreeSet<u64> {
+            let of_agent = |slot: &Slot| agent.is_none_or(|agent| slot.agent == agent);
             let running = state.running.iter();
-            running.filter(|(_, slot)| slot.agent == agent).map(|(slot, _)| *slot).collect()
+            running.filter(|(_, slot)| of_agent(slot)).map(|(slot, _)| *slot).collect()
         };
         let mut changed = self.changed.subscribe();
-        let begun = of_agent(&self.lock());
+        let begun = runs(&self.lock());
         let over = async {
-            while !of_agent(&self.lock()).is_disjoint(&begun) {
+            while !runs(&self.lock()).is_disjoint(&begun) {
                 let _ = changed.changed().await;
             }
         };
@@ -204,5 +200,36 @@ impl Drop for Running<'_> {
         state.cut_off |= slot.is_some_and(|slot| !slot.is_judged);
         drop(state);
         self.board.changed.send_replace(());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{future::poll_fn, pin::pin, task::Poll};
+
+    use wsproof_engine::Section;
+
+    use super::*;
+
+    /// Whether a request is held up by a case of agent `x`.
+    async fn check(agent: Option<&str>, held_up: bool) {
+        let board = Board::default();
+        let mut section = Section::default();
+        section.case("1.1.1", "a case");
+        let running = board.begin("x", &section.into_cases()[0].id);
+        let mut waiting = pin!(board.runs_of(agent));
+        let waits = poll_fn(|cx| Poll::Ready(waiting.as_mut().poll(cx).is_pending())).await;
+        assert_eq!(waits, held_up, "{agent:?}");
+        if waits {
+            drop(running);
+            waiting.await;
+        }
+    }
+
+    #[tokio::test]
+    async fn who_asks_about_results_waits_for_what_runs() {
+        check(Some("x"), true).await;
+        check(Some("y"), false).await;
+        check(None, true).await;
     }
 }

@@ -4,7 +4,7 @@ use std::{io, time::Duration};
 
 use serde::Deserialize;
 use tokio::time::sleep;
-use wsproof_proto::{CloseCode, FrameHeader, Opcode};
+use wsproof_proto::{CloseCode, FrameHeader, Opcode, mask};
 
 use super::conversation::{Conversation, Message};
 
@@ -95,14 +95,20 @@ async fn send(conversation: &mut Conversation, frame: &Frame) -> io::Result<()> 
 fn encode(frame: &Frame, out: &mut Vec<u8>) {
     let unit = frame.payload.as_bytes();
     let length = frame.payload_len.unwrap_or(unit.len() as u64);
-    let mask = frame.mask.as_ref().and_then(|key| key.as_bytes().try_into().ok());
+    let key = frame.mask.as_ref().and_then(|key| key.as_bytes().try_into().ok());
     let opcode = Opcode::from_bits(frame.opcode);
-    let header =
-        FrameHeader { fin: frame.fin, rsv: frame.rsv, mask, ..FrameHeader::new(opcode, length) };
+    let header = FrameHeader {
+        fin: frame.fin,
+        rsv: frame.rsv,
+        mask: key,
+        ..FrameHeader::new(opcode, length)
+    };
     header.encode(out);
-    let length = usize::try_from(length).unwrap_or_default();
-    let payload = unit.iter().cycle().take(length).enumerate();
-    out.extend(payload.map(|(n, octet)| octet ^ mask.map_or(0, |key: [u8; 4]| key[n % 4])));
+    let start = out.len();
+    out.extend(unit.iter().cycle().take(usize::try_from(length).unwrap_or_default()));
+    if let Some(key) = key {
+        mask::apply(key, 0, &mut out[start..]);
+    }
 }
 
 fn read(message: &Message) -> Result<Command, String> {

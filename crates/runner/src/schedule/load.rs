@@ -134,10 +134,13 @@ impl Load {
         }
     }
 
-    /// How long to wait before a case begins.
-    pub(super) fn breath(&self, mode: Mode) -> Option<Duration> {
-        let breath = if mode == Mode::Alone { LONG_BREATH } else { BREATH };
-        self.troubled.then_some(breath)
+    /// How long to wait before a case begins; `away` says that its last attempt met a peer that
+    /// could not be had.
+    pub(super) fn breath(&self, mode: Mode, away: bool) -> Option<Duration> {
+        match mode {
+            Mode::Alone => (self.troubled || away).then_some(LONG_BREATH),
+            _ => self.troubled.then_some(BREATH),
+        }
     }
 
     /// Whether the peer had trouble that came with overlap.
@@ -209,6 +212,16 @@ mod tests {
         let mut load = Load::new(16);
         feed(&mut load, 100, true, None);
         assert_eq!(load.limit, 16);
+    }
+
+    #[test]
+    fn a_peer_that_is_away_gets_time_to_come_back() {
+        let mut load = Load::new(1);
+        assert_eq!(load.breath(Mode::Alone, false), None);
+        assert_eq!(load.breath(Mode::Alone, true), Some(LONG_BREATH));
+        load.refused(true);
+        assert_eq!(load.breath(Mode::Alone, false), Some(LONG_BREATH));
+        assert_eq!(load.breath(Mode::Quiet, true), Some(BREATH));
     }
 
     #[test]

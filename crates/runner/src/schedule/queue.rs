@@ -1,4 +1,4 @@
-//! Cases that wait for their turn.
+//! Cases that wait for their turn, and those that have it.
 
 use std::{collections::VecDeque, sync::Arc};
 
@@ -15,6 +15,16 @@ pub(super) enum Mode {
     Overlapped,
     /// One at work at a time; those that only wait may wait together.
     Quiet,
+}
+
+/// A case that has begun.
+pub(super) struct Running {
+    pub(super) case: Arc<Case>,
+    pub(super) mode: Mode,
+    /// Whether it only lets time pass.
+    pub(super) waiting: bool,
+    /// How many others ran at most beside it.
+    pub(super) beside: u32,
 }
 
 /// Cases in the order in which they begin.

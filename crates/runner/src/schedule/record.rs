@@ -2,12 +2,10 @@
 
 use std::{sync::Arc, time::Duration};
 
-use wsproof_engine::{
-    Accept, Case, Class, Event, Judgement, Observed, Opening, Outcome, TcpEnd, judge,
-};
+use wsproof_engine::{Accept, Case, Class, Event, Judgement, Observed, Opening, Outcome, TcpEnd};
 
 use super::queue::Mode;
-use crate::Confirmation;
+use crate::{Confirmation, verdict::Verdict};
 
 /// What is known of a case.
 #[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
@@ -24,16 +22,10 @@ pub(super) struct Record {
     pub(super) rests_on_silence: bool,
     pub(super) opening: Vec<Opening>,
     pub(super) settled: bool,
-    /// Whether the peer said that it cannot be had at the moment.
+    /// Whether the verdict comes from a peer that said that it cannot be had at the moment.
     pub(super) away: bool,
-}
-
-/// What must not change between attempts.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Verdict {
-    pub(super) classic: (judge::Behavior, judge::CloseBehavior),
-    pub(super) rfc: (judge::Behavior, judge::CloseBehavior),
-    pub(super) code: Option<u16>,
+    /// So many attempts in a row, the last one among them, met such a peer.
+    pub(super) absences: u32,
 }
 
 impl Record {
@@ -55,11 +47,7 @@ impl Record {
             case: case.clone(),
             attempts: 1,
             counts: 1,
-            verdict: Verdict {
-                classic: (classic.behavior, classic.close),
-                rfc: (rfc.behavior, rfc.close),
-                code: outcome.closing.remote_code,
-            },
+            verdict: Verdict::of(classic, rfc, outcome),
             duration: outcome.duration(),
             unstable: false,
             confirmation: Confirmation::NotNeeded,
@@ -71,6 +59,7 @@ impl Record {
             opening: outcome.openings.clone(),
             settled: false,
             away: is_away(outcome),
+            absences: u32::from(is_away(outcome)),
         }
     }
 }

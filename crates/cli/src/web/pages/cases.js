@@ -112,8 +112,8 @@ export class Walk {
         try {
           socket.send(data);
         } catch (error) {
-          this.#end("ended");
           reject(error);
+          this.#end("failed");
         }
       };
       socket.onclose = () => this.#end("ended");

@@ -99,14 +99,8 @@ pub(super) fn load(named: Option<&Path>) -> Result<ClientSpec, Error> {
 pub(super) fn parse(text: &str) -> Parsed<ClientSpec> {
     let object = spec::object(text, "{ \"cases\": [\"*\"], … }")?;
     let mut warnings = spec::unknown("", &object, &KEYS);
-    let servers = object.get("servers").and_then(Value::as_array).into_iter().flatten();
-    for (n, server) in servers.enumerate() {
-        if let Some(server) = server.as_object() {
-            warnings.extend(spec::unknown(&format!("servers[{n}]."), server, &SERVER_KEYS));
-        }
-    }
-    let spec: ClientSpec = serde_path_to_error::deserialize(Value::Object(object))
-        .map_err(|error| format!("at `{}`: {}", error.path(), error.inner()))?;
+    warnings.extend(spec::unknown_of_servers(&object, &SERVER_KEYS));
+    let spec: ClientSpec = spec::read("", object)?;
     warnings.extend(idle("options", &spec.options)?);
     for (n, server) in spec.servers.iter().enumerate() {
         warnings.extend(idle(&format!("servers[{n}].options"), &server.options)?);

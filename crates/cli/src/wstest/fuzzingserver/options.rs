@@ -6,7 +6,10 @@ use wsproof_engine::{Settings, Timers};
 use wsproof_runner::Admission;
 use wsproof_testee::Origins;
 
-use super::super::options::{self, Options};
+use super::super::{
+    options::{self, Options},
+    spec,
+};
 
 /// Options of a fuzzing client; `wstest` takes them for no server.
 const OF_CLIENTS: [&str; 4] =
@@ -42,8 +45,7 @@ impl ServerOptions {
             .clone()
             .into_iter()
             .partition(|(name, _)| options::OF_SERVERS.contains(&name.as_str()));
-        let own: Own = serde_path_to_error::deserialize(Value::Object(own))
-            .map_err(|error| format!("at `{place}.{}`: {}", error.path(), error.inner()))?;
+        let own: Own = spec::read(&format!("{place}."), own)?;
         if let Some(other) =
             own.versions.iter().flatten().find(|version| ![0, 8, 13].contains(*version))
         {

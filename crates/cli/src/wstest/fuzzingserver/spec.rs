@@ -77,8 +77,7 @@ pub(super) fn load(named: Option<&Path>) -> Result<FuzzingServerSpec, Error> {
 fn parse(text: &str) -> Parsed<FuzzingServerSpec> {
     let value = spec::object(text, "{ \"url\": \"ws://127.0.0.1:9001\", \"cases\": [\"*\"], … }")?;
     let mut warnings = spec::unknown("", &value, &KEYS);
-    let spec: FuzzingServerSpec = serde_path_to_error::deserialize(Value::Object(value))
-        .map_err(|error| format!("at `{}`: {}", error.path(), error.inner()))?;
+    let spec: FuzzingServerSpec = spec::read("", value)?;
     let idle = ServerOptions::read("options", &spec.options)?.idle();
     warnings.extend(idle.into_iter().map(|name| format!("`options.{name}` has no effect here")));
     Ok((spec, warnings))

@@ -88,14 +88,8 @@ fn parse(text: &str) -> Parsed<MassConnectSpec> {
     if let Some(options) = object.get("options").and_then(Value::as_object) {
         warnings.extend(spec::unknown("options.", options, &OPTIONS));
     }
-    let servers = object.get("servers").and_then(Value::as_array).into_iter().flatten();
-    for (n, server) in servers.enumerate() {
-        if let Some(server) = server.as_object() {
-            warnings.extend(spec::unknown(&format!("servers[{n}]."), server, &SERVER_KEYS));
-        }
-    }
-    let spec: MassConnectSpec = serde_path_to_error::deserialize(Value::Object(object))
-        .map_err(|error| format!("at `{}`: {}", error.path(), error.inner()))?;
+    warnings.extend(spec::unknown_of_servers(&object, &SERVER_KEYS));
+    let spec: MassConnectSpec = spec::read("", object)?;
     if spec.servers.is_empty() {
         return Err("at `servers`: it names no server".to_owned());
     }

@@ -1,0 +1,95 @@
+//! The fuzzing server with one client and with fifty, beside `wstest` with the same client.
+
+use std::{
+    fs,
+    process::Command,
+    time::{Duration, Instant},
+};
+
+use anyhow::Context;
+use serde_json::json;
+
+use super::{
+    Bench,
+    measure::{self, Run, cell, median, peak_mib, quiet, ratio},
+};
+use crate::peers;
+
+/// Cases of the quick ones, each asked for by each client.
+const CASES: f64 = 247.0;
+
+/// How many clients there are.
+const AGENTS: [usize; 2] = [1, 50];
+
+/// Both tools, with each number of clients.
+pub(super) fn run(bench: &Bench<'_>) -> anyhow::Result<()> {
+    println!(
+        "| clients | tool | runs | wall s | cases per s | tool CPU s | peak MiB | wall of wstest |"
+    );
+    println!("|{}", "---|".repeat(8));
+    for agents in AGENTS {
+        let runs = if agents == 1 { bench.runs.unwrap_or(3) } else { 1 };
+        let (mut ours, mut theirs) = (Vec::new(), Vec::new());
+        for _ in 0..runs {
+            ours.push(walks(bench, Command::new(bench.binary).arg("wstest"), agents)?);
+            if let Some(wstest) = bench.wstest {
+                theirs.push(walks(bench, &mut Command::new(wstest), agents)?);
+            }
+        }
+        for (tool, runs) in [("wsproof", &ours), ("wstest", &theirs)] {
+            let wall = |run: &Run| Some(run.wall);
+            let Some(middle) = median(runs, wall) else { continue };
+            let clients = f64::from(u32::try_from(agents)?);
+            println!(
+                "| {agents} | {tool} | {} | {middle:.2} | {:.0} | {} | {} | {} |",
+                runs.len(),
+                clients * CASES / middle,
+                cell(median(runs, |run| run.tool), 2),
+                cell(peak_mib(runs), 0),
+                cell(ratio(runs, &theirs, wall), 3),
+            );
+        }
+    }
+    Ok(())
+}
+
+/// Starts a fuzzing server and lets so many clients go through its cases at once, up to their
+/// reports.
+fn walks(bench: &Bench<'_>, server: &mut Command, agents: usize) -> anyhow::Result<Run> {
+    let (spec, port) = (bench.folder.join("listen.json"), peers::free_port()?);
+    let url = format!("ws://127.0.0.1:{port}");
+    let text = json!({
+        "url": url,
+        "outdir": bench.folder.join("agents"),
+        "cases": ["*"],
+        "exclude-cases": ["9.*", "12.*", "13.*"],
+        "exclude-agent-cases": {},
+    });
+    fs::write(&spec, text.to_string())?;
+    let command = server.args(["-m", "fuzzingserver", "-u", "0", "-s"]).arg(&spec);
+    let mut server = quiet(command).spawn().context("start the fuzzing server")?;
+    let walked = peers::wait_for(port).and_then(|()| clients(bench, &url, agents));
+    let taken = walked.map(|wall| Run {
+        wall,
+        memory: measure::peak(server.id()),
+        tool: measure::processor_time(server.id()),
+        peer: None,
+    });
+    // It would wait for further clients.
+    server.kill()?;
+    server.wait()?;
+    taken
+}
+
+/// Lets clients go through all cases at once. Returns how long it took.
+pub(super) fn clients(bench: &Bench<'_>, url: &str, agents: usize) -> anyhow::Result<Duration> {
+    let started = Instant::now();
+    let start = |n| {
+        let mut command = Command::new(bench.binary);
+        command.args(["testee", url, "--timeout", "600", "--agent", &format!("agent{n}")]);
+        quiet(&mut command).spawn()
+    };
+    let children = (0..agents).map(start).collect::<Result<Vec<_>, _>>()?;
+    measure::wait(children)?;
+    Ok(started.elapsed())
+}
