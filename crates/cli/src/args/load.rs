@@ -4,7 +4,7 @@ use std::num::NonZeroUsize;
 
 use clap::{Args, ValueEnum};
 
-use super::{TlsArgs, patience, seconds};
+use super::{TlsArgs, patience};
 
 #[derive(Debug, Args)]
 pub(crate) struct LoadArgs {
@@ -24,7 +24,7 @@ pub(crate) struct LoadArgs {
     pub(crate) span: f64,
 
     /// Seconds for which messages are sent before that
-    #[arg(long, value_name = "S", default_value_t = 1.0, value_parser = seconds)]
+    #[arg(long, value_name = "S", default_value_t = 1.0, value_parser = patience)]
     pub(crate) warm_up: f64,
 
     /// Send text; without it, messages are binary
