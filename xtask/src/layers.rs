@@ -21,7 +21,7 @@ const LAYERS: [Layer; 9] = [
     Layer { name: "wsproof-report", may_use: &["wsproof-engine", "wsproof-proto"], pure: true },
     Layer { name: "wsproof-runner", may_use: &["wsproof-engine", "wsproof-proto"], pure: false },
     Layer { name: "wsproof-testee", may_use: &["wsproof-proto"], pure: false },
-    Layer { name: "wsproof-load", may_use: &["wsproof-testee"], pure: false },
+    Layer { name: "wsproof-load", may_use: &["wsproof-proto", "wsproof-testee"], pure: false },
     Layer {
         name: "wsproof",
         may_use: &[

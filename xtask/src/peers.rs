@@ -48,7 +48,8 @@ pub(crate) fn build(root: &Path) -> anyhow::Result<PathBuf> {
     Ok(target(root).join("release/wsproof"))
 }
 
-fn target(root: &Path) -> PathBuf {
+/// Where cargo puts what it builds.
+pub(crate) fn target(root: &Path) -> PathBuf {
     std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from)
 }
 
@@ -135,10 +136,20 @@ fn install(command: &mut Command, package: &str) -> anyhow::Result<()> {
 }
 
 /// Starts a server and waits until it listens.
-pub(crate) fn start(name: &'static str, port: u16, mut command: Command) -> anyhow::Result<Peer> {
+pub(crate) fn start(name: &'static str, port: u16, command: Command) -> anyhow::Result<Peer> {
+    start_as("ws", name, port, command)
+}
+
+/// Starts a server whose URL has this scheme, and waits until it listens.
+pub(crate) fn start_as(
+    scheme: &str,
+    name: &'static str,
+    port: u16,
+    mut command: Command,
+) -> anyhow::Result<Peer> {
     let quiet = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     let child = quiet.spawn().with_context(|| format!("start {name}"))?;
-    let peer = Peer { name, url: format!("ws://127.0.0.1:{port}"), child };
+    let peer = Peer { name, url: format!("{scheme}://127.0.0.1:{port}"), child };
     wait_for(port).with_context(|| name)?;
     Ok(peer)
 }

@@ -1,6 +1,7 @@
 //! The command line of `wsproof`.
 
 mod ci;
+mod load;
 mod replay;
 
 use std::{ffi::OsString, net::SocketAddr, path::PathBuf};
@@ -15,6 +16,7 @@ pub(crate) use ci::{
 
 use crate::partition::Partition;
 
+pub(crate) use load::{LoadArgs, LoadFormat};
 pub(crate) use replay::ReplayArgs;
 
 /// Proves a WebSocket implementation on the wire.
@@ -37,6 +39,8 @@ pub(crate) enum Command {
     Listen(Box<ListenArgs>),
     /// Run a strict echo server to test clients and suites against
     Echo(EchoArgs),
+    /// Measure how fast a server echoes: messages in a second, and latencies
+    Load(Box<LoadArgs>),
     /// Run a case of stored results again, and print the whole conversation
     Replay(Box<ReplayArgs>),
     /// Render, merge, compare and check stored results
@@ -416,9 +420,8 @@ fn agents(text: &str) -> Result<usize, String> {
 
 /// What to say to a command that is none.
 pub(crate) fn unknown_command(name: &str) -> String {
-    const PLANNED: [&str; 6] = ["doctor", "fuzz", "load", "completions", "man", "h2"];
-    const THERE: &str =
-        "there are `test`, `listen`, `echo`, `testee`, `replay`, `report`, `cases` and `wstest`";
+    const PLANNED: [&str; 5] = ["doctor", "fuzz", "completions", "man", "h2"];
+    const THERE: &str = "there are `test`, `listen`, `echo`, `load`, `testee`, `replay`, `report`, `cases` and `wstest`";
     if PLANNED.contains(&name) {
         format!("`wsproof {name}` is not there yet; {THERE}")
     } else {

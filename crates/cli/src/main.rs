@@ -9,6 +9,7 @@ mod echo;
 mod exit;
 mod gate;
 mod listen;
+mod load;
 mod node;
 mod output;
 mod partition;
@@ -65,6 +66,7 @@ fn run(command: Command) -> Result<Exit, exit::Error> {
         Command::Cases(args) => cases::run(&args),
         Command::Echo(args) => runtime()?.block_on(echo::run(args)),
         Command::Listen(args) => runtime()?.block_on(listen::run(*args)),
+        Command::Load(args) => light_runtime()?.block_on(load::run(*args)),
         Command::Replay(args) => runtime()?.block_on(replay::run(*args)),
         Command::Report { what } => report::run(&what),
         Command::Test(args) => runtime()?.block_on(test::run(*args)),
@@ -76,9 +78,20 @@ fn run(command: Command) -> Result<Exit, exit::Error> {
     }
 }
 
+/// One thread, so that a measurement does not wait for another.
+fn light_runtime() -> Result<tokio::runtime::Runtime, exit::Error> {
+    started(tokio::runtime::Builder::new_current_thread())
+}
+
 fn runtime() -> Result<tokio::runtime::Runtime, exit::Error> {
-    tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .map_err(|source| exit::Error::failed("start the runtime", source))
+    if std::thread::available_parallelism().is_ok_and(|threads| threads.get() == 1) {
+        // A second thread would only be in the way.
+        return light_runtime();
+    }
+    started(tokio::runtime::Builder::new_multi_thread())
+}
+
+fn started(mut builder: tokio::runtime::Builder) -> Result<tokio::runtime::Runtime, exit::Error> {
+    let built = builder.enable_all().build();
+    built.map_err(|source| exit::Error::failed("start the runtime", source))
 }

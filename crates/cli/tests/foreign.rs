@@ -60,6 +60,9 @@ fn py_websockets() {
 
 #[test]
 fn tokio_tungstenite() {
-    let server = serve(|stream, _| tungstenite_echo::echo(stream));
+    let server = serve(|stream, _| {
+        let _ = stream.set_nodelay(true);
+        tungstenite_echo::echo(stream)
+    });
     check("tokio-tungstenite", &[&server.url()]);
 }

@@ -1,15 +1,18 @@
 //! Many WebSocket connections to one server at once: opened in batches, held, and closed in order.
 //!
 //! [`Load`] says how many and how fast, [`Load::run`] opens them and tells what happens as
-//! [`Event`]s, and a [`Summary`] says what it came to. Nothing is printed here.
+//! [`Event`]s, and a [`Summary`] says what it came to. [`Rounds`] makes a server echo on all of
+//! them and measures that. Nothing is printed here.
 
 mod descriptors;
 mod failure;
 mod member;
+mod rounds;
 mod summary;
 
 pub use descriptors::{TooFewDescriptors, ensure_descriptors};
 pub use failure::Failures;
+pub use rounds::{Rate, Rounds, RoundsError};
 pub use summary::{End, Summary};
 
 use std::{io, net::SocketAddr, num::NonZeroUsize, sync::Arc, time::Duration};
@@ -78,14 +81,18 @@ impl Load {
         stop: &CancellationToken,
         mut on_event: impl FnMut(Event),
     ) -> Result<Summary, LookupError> {
-        let host = self.server.host.as_str();
-        let failed = |source| LookupError { host: host.to_owned(), source };
-        // Once, and not for each connection.
-        let addrs = lookup_host((host, self.server.port)).await.map_err(failed)?.collect();
+        let addrs = look_up(&self.server).await?;
         let mut opening = Opening::new(self, addrs);
         let end = opening.run(stop, &mut on_event).await;
         Ok(opening.close(end).await)
     }
+}
+
+/// The addresses of a server: once, and not for each connection.
+async fn look_up(server: &ServerAddress) -> Result<Arc<[SocketAddr]>, LookupError> {
+    let host = server.host.as_str();
+    let failed = |source| LookupError { host: host.to_owned(), source };
+    Ok(lookup_host((host, server.port)).await.map_err(failed)?.collect())
 }
 
 /// Connections that are being opened.

@@ -4,10 +4,12 @@
 //! while too much is unsent nothing more is read, so that a peer that never reads costs little.
 
 use std::{
+    cell::RefCell,
     collections::VecDeque,
     future::poll_fn,
     io::{self, IoSlice},
-    pin::Pin,
+    pin::{Pin, pin},
+    sync::Arc,
     task::{Context, Poll, ready},
     time::Duration,
 };
@@ -15,22 +17,20 @@ use std::{
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::TcpStream,
-    time::{Instant, sleep_until},
+    time::{Instant, Sleep, sleep_until},
 };
 use tokio_rustls::{client, server};
-use tokio_util::sync::CancellationToken;
+use tokio_util::sync::{CancellationToken, WaitForCancellationFuture};
 use wsproof_proto::CloseCode;
 
 use crate::{
     Endpoint, Event, Input, Transmit,
     mailbox::{Mailbox, Message, mailbox},
+    spare,
 };
 
-/// Octets read at once, at first. Most connections of many are silent.
-const FIRST_READ: usize = 1 << 10;
-
-/// Octets read at once, from a peer that says much.
-const READ: usize = 64 << 10;
+/// Octets read at once.
+const READ: usize = 128 << 10;
 
 /// While more octets are unsent, nothing is read.
 const BACKLOG: usize = 4 << 20;
@@ -40,6 +40,12 @@ const AT_HAND: usize = 64 << 10;
 
 /// When all is said, how long the peer may leave the rest unread without taking any of it.
 const STALLED: Duration = Duration::from_secs(5);
+
+thread_local! {
+    /// Where octets are read to. All connections of a thread share it: most of many are silent, and
+    /// what one has read the next one need not fetch from far away.
+    static BUFFER: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
 
 /// What a WebSocket connection runs over.
 pub trait Transport: AsyncRead + AsyncWrite + Unpin {
@@ -113,14 +119,22 @@ enum End {
     Reset,
 }
 
-/// What the socket did.
-enum Moved {
-    /// It took octets, or the end.
-    Out,
-    /// It gave so many octets; none are the peer's end.
-    In(usize),
-    /// It broke.
-    Broken(io::Error),
+/// What a connection waited for.
+enum Happened {
+    /// It is to be closed.
+    Stopped,
+    /// Something is due.
+    Due,
+    /// There is something to say.
+    Said(Arc<Message>),
+    /// The socket took octets, or the end.
+    Sent,
+    /// It gave octets, which the endpoint has.
+    Read,
+    /// The peer ended TCP.
+    Ended,
+    /// TCP broke.
+    Broke(io::Error),
 }
 
 async fn run(
@@ -131,13 +145,16 @@ async fn run(
     mut on_event: impl FnMut(&mut Endpoint, Duration, Event),
 ) -> io::Result<End> {
     let begun = Instant::now();
-    let mut buffer = vec![0; FIRST_READ];
+    let mut now = Duration::ZERO;
     let mut outbox = Outbox::default();
-    let (mut ended, mut stopping) = (false, false);
-    let mut progress = begun;
+    let (cancelled, timer) = (pin!(stop.cancelled()), pin!(sleep_until(begun)));
+    let mut outside =
+        Outside { stop: cancelled, stopping: false, timer, armed: None, rested: true };
+    let mut ended = false;
+    // When the peer took something last, or all was said.
+    let mut progress = None;
     let mut broken = None;
     loop {
-        let now = begun.elapsed();
         while let Some(event) = endpoint.poll_event() {
             on_event(endpoint, now, event);
         }
@@ -155,68 +172,125 @@ async fn run(
             return Ok(End::InOrder);
         }
         let deadline = if done {
-            Some(progress + STALLED)
+            Some(*progress.get_or_insert(now) + STALLED)
         } else {
-            endpoint.poll_timeout().map(|after| begun + after)
+            endpoint.poll_timeout()
         };
         let is_open = endpoint.is_open();
         let waiting = outbox.unsent + if is_open { mailbox.held() } else { 0 };
         let reads = !ended && (waiting < BACKLOG || endpoint.is_discarding());
-        tokio::select! {
-            biased;
-            () = stop.cancelled(), if !stopping => {
-                stopping = true;
-                endpoint.close(begun.elapsed(), CloseCode::GOING_AWAY, "going away");
-            }
+        let takes = is_open && outbox.unsent < AT_HAND;
+        let happened = poll_fn(|cx| {
             // Before reading: a peer that never pauses must not put off what is due.
-            () = sleep_until(deadline.unwrap_or(begun)), if deadline.is_some() => {
-                if done {
-                    return Err(io::ErrorKind::TimedOut.into());
-                }
-                endpoint.handle_timeout(begun.elapsed());
+            let due = outside.poll(cx, deadline.map(|after| begun + after));
+            if due.is_ready() {
+                return due;
             }
-            message = mailbox.next(), if is_open && outbox.unsent < AT_HAND => {
-                let now = begun.elapsed();
-                match &*message {
-                    Message::Text(text) => endpoint.send_text(now, text.as_str()),
-                    Message::Binary(payload) => endpoint.send_binary(now, payload.as_slice()),
+            if takes && let Poll::Ready(message) = mailbox.poll_next(cx) {
+                return Poll::Ready(Happened::Said(message));
+            }
+            while let Poll::Ready(sent) = outbox.poll_send(cx, stream) {
+                // Mostly nothing follows from it, and the endpoint need not be asked again.
+                let same = takes && reads && !done && outbox.end(stream.is_tls()).is_none();
+                match sent {
+                    Ok(()) if same => {}
+                    Ok(()) => return Poll::Ready(Happened::Sent),
+                    Err(error) => return Poll::Ready(Happened::Broke(error)),
                 }
             }
-            moved = poll_fn(|cx| {
-                if let Poll::Ready(sent) = outbox.poll_send(cx, stream) {
-                    return Poll::Ready(sent.map_or_else(Moved::Broken, |()| Moved::Out));
-                }
-                if reads { poll_read(cx, stream, &mut buffer) } else { Poll::Pending }
-            }) => match moved {
-                Moved::Out => progress = Instant::now(),
-                Moved::In(0) => {
-                    ended = true;
-                    endpoint.handle(begun.elapsed(), Input::Eof);
-                }
-                Moved::In(n) => {
-                    endpoint.handle(begun.elapsed(), Input::Octets(&mut buffer[..n]));
-                    if n == buffer.len() && n < READ {
-                        buffer.resize(READ, 0);
-                    }
-                }
-                Moved::Broken(error) => {
-                    endpoint.handle(begun.elapsed(), Input::Reset);
-                    broken = Some(error);
-                }
+            let read = if reads {
+                poll_read(cx, stream, |octets| {
+                    now = begun.elapsed();
+                    endpoint.handle(now, octets);
+                })
+            } else {
+                Poll::Pending
+            };
+            outside.rested = read.is_pending();
+            read
+        })
+        .await;
+        // What was read was handled already, and its time is known.
+        if !matches!(happened, Happened::Read) {
+            now = begun.elapsed();
+        }
+        match happened {
+            Happened::Stopped => endpoint.close(now, CloseCode::GOING_AWAY, "going away"),
+            Happened::Due if done => return Err(io::ErrorKind::TimedOut.into()),
+            Happened::Due => endpoint.handle_timeout(now),
+            Happened::Said(message) => match &*message {
+                Message::Text(text) => endpoint.send_text(now, text.as_str()),
+                Message::Binary(payload) => endpoint.send_binary(now, payload.as_slice()),
             },
+            Happened::Sent => progress = done.then_some(now),
+            Happened::Read => {}
+            Happened::Ended => {
+                ended = true;
+                endpoint.handle(now, Input::Eof);
+            }
+            Happened::Broke(error) => {
+                endpoint.handle(now, Input::Reset);
+                broken = Some(error);
+            }
         }
     }
 }
 
-fn poll_read(cx: &mut Context<'_>, stream: &mut impl Transport, buffer: &mut [u8]) -> Poll<Moved> {
-    let mut buffer = ReadBuf::new(buffer);
-    Poll::Ready(match ready!(Pin::new(stream).poll_read(cx, &mut buffer)) {
-        Ok(()) => Moved::In(buffer.filled().len()),
-        // Many do not take leave of TLS before they end TCP; it is an end in order. What a frame
-        // or a message lacks shows by itself.
-        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Moved::In(0),
-        Err(error) => Moved::Broken(error),
+/// Reads once, and hands on what was read.
+fn poll_read(
+    cx: &mut Context<'_>,
+    stream: &mut impl Transport,
+    take: impl FnOnce(Input<'_>),
+) -> Poll<Happened> {
+    BUFFER.with_borrow_mut(|buffer| {
+        // Of all connections of a thread one at a time reads.
+        buffer.resize(READ, 0);
+        let mut buffer = ReadBuf::new(buffer);
+        Poll::Ready(match ready!(Pin::new(stream).poll_read(cx, &mut buffer)) {
+            Ok(()) if buffer.filled().is_empty() => Happened::Ended,
+            Ok(()) => {
+                take(Input::Octets(buffer.filled_mut()));
+                Happened::Read
+            }
+            // Many do not take leave of TLS before they end TCP; it is an end in order. What a
+            // frame or a message lacks shows by itself.
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Happened::Ended,
+            Err(error) => Happened::Broke(error),
+        })
     })
+}
+
+/// What comes from elsewhere than the socket: the word to stop, and the time.
+///
+/// Both wake the task, so that neither is asked again before the task has rested.
+struct Outside<'a, 'b> {
+    stop: Pin<&'a mut WaitForCancellationFuture<'b>>,
+    stopping: bool,
+    timer: Pin<&'a mut Sleep>,
+    /// What the timer waits for.
+    armed: Option<Instant>,
+    rested: bool,
+}
+
+impl Outside<'_, '_> {
+    fn poll(&mut self, cx: &mut Context<'_>, deadline: Option<Instant>) -> Poll<Happened> {
+        if self.rested && !self.stopping && self.stop.as_mut().poll(cx).is_ready() {
+            self.stopping = true;
+            return Poll::Ready(Happened::Stopped);
+        }
+        if let Some(deadline) = deadline {
+            let moved = self.armed != Some(deadline);
+            if moved {
+                self.timer.as_mut().reset(deadline);
+                self.armed = Some(deadline);
+            }
+            if (self.rested || moved) && self.timer.as_mut().poll(cx).is_ready() {
+                return Poll::Ready(Happened::Due);
+            }
+        }
+        self.rested = false;
+        Poll::Pending
+    }
 }
 
 /// What the endpoint said and TCP has not taken yet.
@@ -299,7 +373,12 @@ impl Outbox {
             *slice = IoSlice::new(&octets[start..]);
             n += 1;
         }
-        Poll::Ready(match ready!(stream.poll_write_vectored(cx, &slices[..n]))? {
+        let wrote = match &slices[..n] {
+            // The usual case, which costs the kernel a little less.
+            [one] => stream.poll_write(cx, one),
+            several => stream.poll_write_vectored(cx, several),
+        };
+        Poll::Ready(match ready!(wrote)? {
             0 => Err(io::ErrorKind::WriteZero.into()),
             n => Ok(n),
         })
@@ -315,7 +394,9 @@ impl Outbox {
             }
             n -= left;
             self.at = 0;
-            self.queue.pop_front();
+            if let Some(Transmit::Octets(octets)) = self.queue.pop_front() {
+                spare::give(octets);
+            }
         }
     }
 }

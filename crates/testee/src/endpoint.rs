@@ -286,6 +286,11 @@ impl Endpoint {
         self.phase == Phase::Done && self.sender.is_empty()
     }
 
+    /// Whether permessage-deflate was agreed upon.
+    pub fn compresses(&self) -> bool {
+        self.sender.compresses()
+    }
+
     /// Memory that a partly received message occupies.
     pub fn held(&self) -> usize {
         self.receiver.held()

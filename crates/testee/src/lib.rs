@@ -13,6 +13,7 @@ pub mod endpoint;
 pub mod mailbox;
 mod room;
 pub mod server;
+mod spare;
 mod tls;
 mod walk;
 

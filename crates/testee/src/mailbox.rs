@@ -2,9 +2,12 @@
 //!
 //! A mailbox is bounded in octets. Many mailboxes may hold the same message, and it is stored once.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicUsize, Ordering},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    task::{Context, Poll, ready},
 };
 
 use tokio::sync::mpsc;
@@ -45,7 +48,7 @@ impl Message {
 pub fn mailbox(limit: usize) -> (Post, Mailbox) {
     let (sender, receiver) = mpsc::unbounded_channel();
     let held = Arc::new(AtomicUsize::new(0));
-    (Post { sender, held: held.clone(), limit }, Mailbox { receiver, held })
+    (Post { sender, held: held.clone(), limit }, Mailbox { receiver, ended: false, held })
 }
 
 /// Puts messages into a mailbox.
@@ -79,15 +82,29 @@ impl Post {
 #[derive(Debug)]
 pub struct Mailbox {
     receiver: mpsc::UnboundedReceiver<Arc<Message>>,
+    /// Nobody can put anything into it any more.
+    ended: bool,
     held: Arc<AtomicUsize>,
 }
 
 impl Mailbox {
     /// The next message; for ever nothing if there will be none.
-    pub(crate) async fn next(&mut self) -> Arc<Message> {
-        let Some(message) = self.receiver.recv().await else { return std::future::pending().await };
+    pub(crate) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Arc<Message>> {
+        if self.ended {
+            return Poll::Pending;
+        }
+        let Some(message) = ready!(self.receiver.poll_recv(cx)) else {
+            self.ended = true;
+            return Poll::Pending;
+        };
         self.held.fetch_sub(message.cost(), Ordering::Relaxed);
-        message
+        Poll::Ready(message)
+    }
+
+    /// Likewise, for whoever waits for nothing else.
+    #[cfg(test)]
+    pub(crate) async fn next(&mut self) -> Arc<Message> {
+        std::future::poll_fn(|cx| self.poll_next(cx)).await
     }
 
     /// Memory that the waiting messages occupy.

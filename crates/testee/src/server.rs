@@ -179,8 +179,9 @@ async fn accept(
                 let (stop, abort) = (stop.clone(), abort.clone());
                 let serving = async move {
                     tokio::select! {
-                        () = abort.cancelled() => {}
+                        biased;
                         () = serve_one(stream, options, tls, &stop) => {}
+                        () = abort.cancelled() => {}
                     }
                 };
                 connections.spawn(serving.instrument(span));

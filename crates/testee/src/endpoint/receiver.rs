@@ -12,8 +12,11 @@ use super::{
     deflate::{Incoming, RSV1},
     lax,
 };
-use crate::defect::behaviour::{
-    Behaviour, Fragments, Inflating, LengthReading, ReservedOpcode, TextCheck,
+use crate::{
+    defect::behaviour::{
+        Behaviour, Fragments, Inflating, LengthReading, ReservedOpcode, TextCheck,
+    },
+    spare,
 };
 
 /// Why the connection is to be failed (RFC 6455, 7.1.7).
@@ -206,7 +209,7 @@ impl Receiver {
             incoming.push(data, last, |piece| {
                 // Of two faults the first one counts, wherever the octets were cut.
                 let fits = &piece[..piece.len().min(limit.saturating_sub(gathered.len()))];
-                gathered.extend_from_slice(fits);
+                spare::extend(gathered, fits);
                 message.check(fits, false, how)?;
                 if fits.len() == piece.len() { Ok(()) } else { Err(Failure::too_big()) }
             })?;
@@ -217,7 +220,7 @@ impl Receiver {
                 message.check_end(data, how)?;
                 return Ok(Some(Cow::Borrowed(data)));
             }
-            gathered.extend_from_slice(data);
+            spare::extend(gathered, data);
         }
         if !last {
             return Ok(None);

@@ -9,7 +9,7 @@ use rand_chacha::{
 use wsproof_proto::{FrameHeader, Opcode, frame, mask};
 
 use super::{Transmit, deflate::Outgoing};
-use crate::defect::behaviour::Masking;
+use crate::{defect::behaviour::Masking, spare};
 
 /// Payloads from this size on are sent from where they lie, without another copy.
 const LARGE: usize = 32 << 10;
@@ -54,6 +54,10 @@ impl Sender {
         self.outgoing = Some(Box::new(outgoing));
     }
 
+    pub(super) fn compresses(&self) -> bool {
+        self.outgoing.is_some()
+    }
+
     /// Sixteen octets for the key of an opening handshake.
     pub(super) fn nonce(&mut self) -> [u8; 16] {
         let mut nonce = [0; 16];
@@ -93,6 +97,7 @@ impl Sender {
             return self.fragments(header, payload, masking);
         }
         let header = FrameHeader { mask: self.key(masking), ..header };
+        self.out.reserve(FrameHeader::MAX_OCTETS + payload.len());
         frame::encode(&header, payload, &mut self.out);
     }
 
@@ -107,7 +112,8 @@ impl Sender {
     ) {
         let compresses = self.outgoing.is_some() && Outgoing::takes(header, &payload);
         if compresses || payload.len() < LARGE || self.cuts(header, &payload) {
-            return self.frame(header, &payload, masking);
+            self.frame(header, &payload, masking);
+            return spare::give(payload);
         }
         let header = FrameHeader { mask: self.key(masking), ..header };
         header.encode(&mut self.out);

@@ -1,0 +1,204 @@
+//! The echo server beside others: the same load, made by `wsproof load`, on one server after the
+//! other in turns. Each server has one core to itself, where the system can do that, and the load
+//! has another; so what is compared is what a core can do.
+
+mod picture;
+mod servers;
+
+use std::{
+    fs,
+    io::{BufRead, BufReader},
+    path::Path,
+    process::Stdio,
+    sync::mpsc,
+    thread,
+    time::Duration,
+};
+
+use anyhow::Context;
+use serde_json::Value;
+
+use crate::peers::{self, Peer};
+use servers::{Certificate, Place};
+
+/// Octets in a message and connections.
+type Point = (usize, usize);
+
+const KIB: usize = 1 << 10;
+const MIB: usize = 1 << 20;
+
+const POINTS: [Point; 10] = [
+    (125, 1),
+    (125, 100),
+    (125, 1000),
+    (16 * KIB, 1),
+    (16 * KIB, 100),
+    (16 * KIB, 1000),
+    (MIB, 1),
+    (MIB, 100),
+    (16 * MIB, 1),
+    (16 * MIB, 8),
+];
+
+/// How much longer than it should a measurement may take: a thousand connections have to be opened.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// How messages travel.
+#[derive(Clone, Copy)]
+pub(crate) struct Way {
+    tls: bool,
+    deflate: bool,
+}
+
+const WAYS: [Way; 4] = [
+    Way { tls: false, deflate: false },
+    Way { tls: true, deflate: false },
+    Way { tls: false, deflate: true },
+    Way { tls: true, deflate: true },
+];
+
+/// What one run came to.
+#[derive(Clone, Copy)]
+struct Run {
+    per_second: f64,
+    p50: f64,
+    p99: f64,
+    /// Processor time of the server for a message in microseconds, where the system tells.
+    cpu: Option<f64>,
+}
+
+/// Measures each point `runs` times for `span` seconds with each server, prints tables, and draws
+/// `docs/echo.svg`.
+pub(crate) fn run(root: &Path, runs: usize, span: f64) -> anyhow::Result<()> {
+    let binary = peers::build(root)?;
+    let folder = std::env::temp_dir().join(format!("wsproof-echo-{}", std::process::id()));
+    fs::create_dir_all(&folder)?;
+    let done = Certificate::make(root, &folder).and_then(|certificate| {
+        let mut drawn = Vec::new();
+        for way in WAYS {
+            let tls = way.tls.then_some(&certificate);
+            let servers = servers::start_all(root, &binary, tls, way.deflate)?;
+            println!("\n{}\n", way.title());
+            println!(
+                "| octets | connections | server | messages/s | min | max | MB/s | p50 ms | p99 ms \
+                 | CPU µs a message |"
+            );
+            println!("|---|---|---|---|---|---|---|---|---|---|");
+            for point in POINTS {
+                let mut found: Vec<Vec<Run>> = vec![Vec::new(); servers.len()];
+                for _ in 0..runs.max(1) {
+                    for (server, found) in servers.iter().zip(&mut found) {
+                        found.extend(measure(&binary, server, point, way, span)?);
+                    }
+                }
+                for (server, runs) in servers.iter().zip(&found) {
+                    row(server.name, point, runs);
+                    drawn.push((way, point, server.name, median(runs, |run| Some(run.per_second))));
+                }
+            }
+        }
+        fs::write(root.join("docs/echo.svg"), picture::draw(&drawn)).context("draw docs/echo.svg")
+    });
+    fs::remove_dir_all(&folder)?;
+    done
+}
+
+impl Way {
+    fn title(self) -> &'static str {
+        match (self.tls, self.deflate) {
+            (false, false) => "ws, plain",
+            (true, false) => "wss, plain",
+            (false, true) => "ws, permessage-deflate",
+            (true, true) => "wss, permessage-deflate",
+        }
+    }
+}
+
+fn measure(
+    binary: &Path,
+    server: &Peer,
+    (size, connections): Point,
+    way: Way,
+    span: f64,
+) -> anyhow::Result<Option<Run>> {
+    let mut load = servers::command(binary, Place::Load);
+    load.args(["load", &server.url, "--format", "json", "--warm-up", "0.15"])
+        .args(["--size", &size.to_string(), "--connections", &connections.to_string()])
+        .args(["--span", &span.to_string()]);
+    if way.deflate {
+        load.arg("--deflate");
+    }
+    let mut child = load.stdout(Stdio::piped()).spawn().context("start the load")?;
+    let output = child.stdout.take().context("read what the load prints")?;
+    // A server that has lost an echo is not waited for.
+    let (done, stuck) = mpsc::channel::<()>();
+    let limit = Duration::from_secs_f64(span) + PATIENCE;
+    let watching = thread::spawn(move || {
+        if stuck.recv_timeout(limit) == Err(mpsc::RecvTimeoutError::Timeout) {
+            let _ = child.kill();
+        }
+        child.wait()
+    });
+    let (mut times, mut found) = (Vec::new(), None);
+    for line in BufReader::new(output).lines() {
+        let line: Value = serde_json::from_str(&line?).context("read what the load prints")?;
+        if line["measuring"].is_boolean() {
+            times.push(processor_time(server.id()));
+        } else {
+            found = Some(line);
+        }
+    }
+    drop(done);
+    let status = watching.join().expect("the thread does not panic")?;
+    let Some(found) = found.filter(|_| status.success()) else {
+        println!("<!-- {}: no figures, the load ended with {status} -->", server.name);
+        return Ok(None);
+    };
+    let number = |name: &str| found[name].as_f64().with_context(|| format!("no {name}"));
+    let messages = number("messages")?;
+    let cpu = match times[..] {
+        [Some(before), Some(after)] => {
+            Some(after.saturating_sub(before).as_secs_f64() * 1e6 / messages)
+        }
+        _ => None,
+    };
+    let [p50, p99] = [number("p50_us")? / 1e3, number("p99_us")? / 1e3];
+    Ok(Some(Run { per_second: number("messages_per_second")?, p50, p99, cpu }))
+}
+
+fn row(server: &str, (size, connections): Point, runs: &[Run]) {
+    if runs.is_empty() {
+        println!("| {size} | {connections} | {server} | stuck | | | | | | |");
+        return;
+    }
+    let rates = || runs.iter().map(|run| run.per_second);
+    let (min, max) = (rates().fold(f64::MAX, f64::min), rates().fold(0.0, f64::max));
+    let figure = |figure: &dyn Fn(&Run) -> Option<f64>| median(runs, figure);
+    let rate = figure(&|run| Some(run.per_second)).unwrap_or_default();
+    #[expect(clippy::cast_precision_loss, reason = "no message is that large")]
+    let megabytes = rate * size as f64 / 1e6;
+    let cpu = figure(&|run| run.cpu).map_or_else(|| "?".to_owned(), |cpu| format!("{cpu:.1}"));
+    println!(
+        "| {size} | {connections} | {server} | {rate:.0} | {min:.0} | {max:.0} | {megabytes:.1} \
+         | {:.3} | {:.3} | {cpu} |",
+        figure(&|run| Some(run.p50)).unwrap_or_default(),
+        figure(&|run| Some(run.p99)).unwrap_or_default(),
+    );
+}
+
+fn median(runs: &[Run], figure: impl Fn(&Run) -> Option<f64>) -> Option<f64> {
+    let mut found: Vec<_> = runs.iter().filter_map(figure).collect();
+    found.sort_by(f64::total_cmp);
+    found.get(found.len() / 2).copied()
+}
+
+/// Processor time of a process so far, all its threads together, as the scheduler counts it.
+fn processor_time(id: u32) -> Option<Duration> {
+    let mut nanos = 0;
+    for thread in fs::read_dir(format!("/proc/{id}/task")).ok()? {
+        // A thread may have ended meanwhile.
+        let Ok(text) = fs::read_to_string(thread.ok()?.path().join("schedstat")) else { continue };
+        nanos += text.split_whitespace().next()?.parse::<u64>().ok()?;
+    }
+    Some(Duration::from_nanos(nanos))
+}
