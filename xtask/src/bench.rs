@@ -3,6 +3,7 @@
 
 mod agents;
 mod chart;
+mod echo;
 mod growth;
 mod measure;
 mod servers;
@@ -21,6 +22,8 @@ pub(crate) const USAGE: &str = "\
           Time all 517 cases against npm ws and Bun, once unless told
   bench agents [OPTIONS]
           Time the fuzzing server with 1 and with 50 clients
+  bench echo [OPTIONS]
+          Load the echo server and three others by turns; draws docs/pictures/echo.svg
   bench growth
           Time and memory with more servers, clients and results; draws docs/pictures/growth-*.svg
           OPTIONS: --runs N, 3 unless told; --wstest PATH, to run the original by turns";
@@ -34,6 +37,15 @@ struct Bench<'a> {
     folder: &'a Path,
     wstest: Option<&'a str>,
     runs: Option<usize>,
+}
+
+impl Bench<'_> {
+    /// Stores a picture for the documents.
+    fn picture(&self, name: &str, svg: &str) -> anyhow::Result<()> {
+        let folder = self.root.join("docs/pictures");
+        fs::create_dir_all(&folder)?;
+        fs::write(folder.join(format!("{name}.svg")), svg).with_context(|| format!("draw {name}"))
+    }
 }
 
 /// Runs what the words of the command line name, and prints tables.
@@ -57,6 +69,7 @@ pub(crate) fn run(root: &Path, words: &[&str]) -> anyhow::Result<()> {
         "servers" => servers::quick,
         "all" => servers::all,
         "agents" => agents::run,
+        "echo" => echo::run,
         "growth" => growth::run,
         other => bail!("`bench {other}` is not known:\n{USAGE}"),
     };

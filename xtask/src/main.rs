@@ -5,7 +5,6 @@
 #![expect(clippy::print_stdout, reason = "this program is there to print")]
 
 mod bench;
-mod echo;
 mod flips;
 mod fuzz;
 mod instructions;
@@ -22,8 +21,6 @@ use std::{
 use anyhow::{Context, bail};
 
 const USAGE: &str = "\
-  bench echo [RUNS] [SECONDS]
-          Load the echo server and three others in turns, each point for half a second unless told
   ci      Formatting, layers, lines, schema, lints, documentation, counts, tests
   flips [RUNS]
           Repeat runs with more and fewer jobs, busy and quiet, and look for verdicts that move
@@ -47,10 +44,6 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let done = match words[..] {
-        ["bench", "echo", ref more @ ..] => count(more).and_then(|runs| {
-            let span = more.get(1).map_or(Ok(0.5), |word| word.parse());
-            echo::run(&root(), runs, span.context("read how many seconds a point takes")?)
-        }),
         ["bench", ref more @ ..] => bench::run(&root(), more),
         ["ci"] => ci(),
         ["flips", ref more @ ..] => count(more).and_then(|runs| flips::run(&root(), runs)),

@@ -86,12 +86,18 @@ pub(crate) fn npm_ws(root: &Path) -> anyhow::Result<Peer> {
 
 /// The server of Bun.
 pub(crate) fn bun(root: &Path) -> anyhow::Result<Peer> {
-    let modules = npm(root, BUN)?;
+    let (program, script) = bun_program(root)?;
     let port = free_port()?;
-    // Not the link in `.bin`, which may be a script around it.
-    let mut command = Command::new(modules.join("bun/bin/bun.exe"));
-    command.arg(root.join("xtask/peers/bun.js")).arg(port.to_string());
+    let mut command = Command::new(program);
+    command.arg(script).arg(port.to_string());
     start("Bun", port, command)
+}
+
+/// Bun, and the script of its server, which takes a port and the files of a certificate.
+pub(crate) fn bun_program(root: &Path) -> anyhow::Result<(PathBuf, PathBuf)> {
+    let modules = npm(root, BUN)?;
+    // Not the link in `.bin`, which may be a script around it.
+    Ok((modules.join("bun/bin/bun.exe"), root.join("xtask/peers/bun.js")))
 }
 
 /// The Python package websockets.

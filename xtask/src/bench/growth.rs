@@ -1,7 +1,7 @@
 //! How time and memory grow with the number of servers in a run, of clients of a fuzzing server,
 //! and of results in a report.
 
-use std::{fs, path::Path, process::Command};
+use std::{fs, process::Command};
 
 use anyhow::Context;
 use serde_json::{Value, json};
@@ -24,21 +24,21 @@ const PAUSES: [&str; 6] = ["5.19", "5.20", "6.4.*", "9.*", "12.*", "13.*"];
 pub(super) fn run(bench: &Bench<'_>) -> anyhow::Result<()> {
     let servers = SERVERS.iter().map(|&n| Ok((f64::from(n), servers(bench, n)?)));
     let servers = servers.collect::<anyhow::Result<Vec<_>>>()?;
-    show(bench.root, "servers", "servers in a run, 239 cases each", &servers)?;
+    show(bench, "servers", "servers in a run, 239 cases each", &servers)?;
     let stored = fs::read_to_string(bench.folder.join("growth/results.jsonl"))?;
     let reports = RESULTS.iter().map(|&n| {
         let results = f64::from(u32::try_from(n)?);
         Ok((results, report(bench, &stored, n)?))
     });
     let reports = reports.collect::<anyhow::Result<Vec<_>>>()?;
-    show(bench.root, "results", "results in a report", &reports)?;
+    show(bench, "results", "results in a report", &reports)?;
     let clients = AGENTS.iter().map(|&n| Ok((f64::from(n), clients(bench, n)?)));
     let clients = clients.collect::<anyhow::Result<Vec<_>>>()?;
-    show(bench.root, "clients", "clients of a fuzzing server, 16 cases each", &clients)
+    show(bench, "clients", "clients of a fuzzing server, 16 cases each", &clients)
 }
 
 /// Prints a table and draws its picture.
-fn show(root: &Path, name: &str, across: &str, runs: &[(f64, Run)]) -> anyhow::Result<()> {
+fn show(bench: &Bench<'_>, name: &str, across: &str, runs: &[(f64, Run)]) -> anyhow::Result<()> {
     println!("\n| {across} | wall s | CPU s | peak MiB |\n|---|---|---|---|");
     let seconds = |time: Option<std::time::Duration>| time.map(|time| time.as_secs_f64());
     let memory = |run: &Run| peak_mib(std::slice::from_ref(run));
@@ -52,11 +52,8 @@ fn show(root: &Path, name: &str, across: &str, runs: &[(f64, Run)]) -> anyhow::R
     };
     let lines =
         [line("wall s", &|run| seconds(Some(run.wall))), line("peak MiB", &|run| memory(run))];
-    let folder = root.join("docs/pictures");
-    fs::create_dir_all(&folder)?;
     let title = format!("Time and memory by {name}");
-    fs::write(folder.join(format!("growth-{name}.svg")), chart::draw(&title, across, &lines))?;
-    Ok(())
+    bench.picture(&format!("growth-{name}"), &chart::draw(&title, across, &lines))
 }
 
 /// So many servers in one run, which are all the same one.

@@ -1,7 +1,6 @@
 //! The echo servers that are compared, each on one core.
 
 use std::{
-    fs,
     path::{Path, PathBuf},
     process::{Command, Stdio},
     sync::LazyLock,
@@ -11,9 +10,6 @@ use std::{
 use anyhow::{Context, ensure};
 
 use crate::peers::{self, Peer, free_port, target};
-
-/// Pinned, as it is compared by figures.
-const BUN: &str = "bun@1.4.5";
 
 /// Who runs where.
 #[derive(Clone, Copy)]
@@ -74,8 +70,8 @@ pub(super) fn start_all(
         let tungstenite = target(root).join("release/examples/tungstenite_echo");
         servers.push(start("tokio-tungstenite", &tungstenite, None, tls)?);
     }
-    let script = root.join("xtask/peers/bun_echo.js");
-    servers.push(start("Bun", &bun(root)?, Some(&script), tls)?);
+    let (program, script) = peers::bun_program(root)?;
+    servers.push(start("Bun", &program, Some(&script), tls)?);
     Ok(servers)
 }
 
@@ -118,18 +114,4 @@ fn fastwebsockets(root: &Path) -> anyhow::Result<PathBuf> {
         .status()?;
     ensure!(status.success(), "the server on fastwebsockets was not built");
     Ok(target(root).join("release/fastwebsockets-echo"))
-}
-
-/// Bun from npm; it is installed if it is not there.
-fn bun(root: &Path) -> anyhow::Result<PathBuf> {
-    let folder = target(root).join("tmp/peers").join(BUN);
-    let program = folder.join("node_modules/.bin/bun");
-    if !program.exists() {
-        fs::create_dir_all(&folder)?;
-        fs::write(folder.join("package.json"), "{\"private\": true}\n")?;
-        let args = ["install", "--no-audit", "--no-fund", "--save-exact", BUN];
-        let npm = Command::new("npm").args(args).current_dir(&folder).status();
-        ensure!(npm.context("run npm")?.success(), "npm could not install {BUN}");
-    }
-    Ok(program)
 }

@@ -18,7 +18,8 @@ use std::{
 use anyhow::Context;
 use serde_json::Value;
 
-use crate::peers::{self, Peer};
+use super::Bench;
+use crate::peers::Peer;
 use servers::{Certificate, Place};
 
 /// Octets in a message and connections.
@@ -40,12 +41,15 @@ const POINTS: [Point; 10] = [
     (16 * MIB, 8),
 ];
 
+/// How long each point is measured in a run.
+const SPAN: Duration = Duration::from_millis(400);
+
 /// How much longer than it should a measurement may take: a thousand connections have to be opened.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// How messages travel.
 #[derive(Clone, Copy)]
-pub(crate) struct Way {
+struct Way {
     tls: bool,
     deflate: bool,
 }
@@ -67,40 +71,34 @@ struct Run {
     cpu: Option<f64>,
 }
 
-/// Measures each point `runs` times for `span` seconds with each server, prints tables, and draws
-/// `docs/echo.svg`.
-pub(crate) fn run(root: &Path, runs: usize, span: f64) -> anyhow::Result<()> {
-    let binary = peers::build(root)?;
-    let folder = std::env::temp_dir().join(format!("wsproof-echo-{}", std::process::id()));
-    fs::create_dir_all(&folder)?;
-    let done = Certificate::make(root, &folder).and_then(|certificate| {
-        let mut drawn = Vec::new();
-        for way in WAYS {
-            let tls = way.tls.then_some(&certificate);
-            let servers = servers::start_all(root, &binary, tls, way.deflate)?;
-            println!("\n{}\n", way.title());
-            println!(
-                "| octets | connections | server | messages/s | min | max | MB/s | p50 ms | p99 ms \
-                 | CPU µs a message |"
-            );
-            println!("|---|---|---|---|---|---|---|---|---|---|");
-            for point in POINTS {
-                let mut found: Vec<Vec<Run>> = vec![Vec::new(); servers.len()];
-                for _ in 0..runs.max(1) {
-                    for (server, found) in servers.iter().zip(&mut found) {
-                        found.extend(measure(&binary, server, point, way, span)?);
-                    }
-                }
-                for (server, runs) in servers.iter().zip(&found) {
-                    row(server.name, point, runs);
-                    drawn.push((way, point, server.name, median(runs, |run| Some(run.per_second))));
+/// Measures each point with each server, prints tables, and draws a picture.
+pub(super) fn run(bench: &Bench<'_>) -> anyhow::Result<()> {
+    let (root, binary) = (bench.root, bench.binary);
+    let certificate = Certificate::make(root, bench.folder)?;
+    let mut drawn = Vec::new();
+    for way in WAYS {
+        let tls = way.tls.then_some(&certificate);
+        let servers = servers::start_all(root, binary, tls, way.deflate)?;
+        println!("\n{}\n", way.title());
+        println!(
+            "| octets | connections | server | messages/s | min | max | MB/s | p50 ms | p99 ms \
+             | CPU µs a message |"
+        );
+        println!("|---|---|---|---|---|---|---|---|---|---|");
+        for point in POINTS {
+            let mut found: Vec<Vec<Run>> = vec![Vec::new(); servers.len()];
+            for _ in 0..bench.runs.unwrap_or(3) {
+                for (server, found) in servers.iter().zip(&mut found) {
+                    found.extend(measure(binary, server, point, way)?);
                 }
             }
+            for (server, runs) in servers.iter().zip(&found) {
+                row(server.name, point, runs);
+                drawn.push((way, point, server.name, median(runs, |run| Some(run.per_second))));
+            }
         }
-        fs::write(root.join("docs/echo.svg"), picture::draw(&drawn)).context("draw docs/echo.svg")
-    });
-    fs::remove_dir_all(&folder)?;
-    done
+    }
+    bench.picture("echo", &picture::draw(&drawn))
 }
 
 impl Way {
@@ -119,12 +117,11 @@ fn measure(
     server: &Peer,
     (size, connections): Point,
     way: Way,
-    span: f64,
 ) -> anyhow::Result<Option<Run>> {
     let mut load = servers::command(binary, Place::Load);
     load.args(["load", &server.url, "--format", "json", "--warm-up", "0.15"])
         .args(["--size", &size.to_string(), "--connections", &connections.to_string()])
-        .args(["--span", &span.to_string()]);
+        .args(["--span", &SPAN.as_secs_f64().to_string()]);
     if way.deflate {
         load.arg("--deflate");
     }
@@ -132,7 +129,7 @@ fn measure(
     let output = child.stdout.take().context("read what the load prints")?;
     // A server that has lost an echo is not waited for.
     let (done, stuck) = mpsc::channel::<()>();
-    let limit = Duration::from_secs_f64(span) + PATIENCE;
+    let limit = SPAN + PATIENCE;
     let watching = thread::spawn(move || {
         if stuck.recv_timeout(limit) == Err(mpsc::RecvTimeoutError::Timeout) {
             let _ = child.kill();
@@ -143,7 +140,7 @@ fn measure(
     for line in BufReader::new(output).lines() {
         let line: Value = serde_json::from_str(&line?).context("read what the load prints")?;
         if line["measuring"].is_boolean() {
-            times.push(processor_time(server.id()));
+            times.push(threads_time(server.id()));
         } else {
             found = Some(line);
         }
@@ -193,7 +190,7 @@ fn median(runs: &[Run], figure: impl Fn(&Run) -> Option<f64>) -> Option<f64> {
 }
 
 /// Processor time of a process so far, all its threads together, as the scheduler counts it.
-fn processor_time(id: u32) -> Option<Duration> {
+fn threads_time(id: u32) -> Option<Duration> {
     let mut nanos = 0;
     for thread in fs::read_dir(format!("/proc/{id}/task")).ok()? {
         // A thread may have ended meanwhile.
