@@ -250,6 +250,10 @@ fn each_is_judged_and_the_next_one_is_served() {
     for n in 1..=8 {
         server.case(n, "well-behaved");
     }
+    for (agent, ..) in MISDEEDS {
+        // A client may have ended before the server has judged it; whoever asks is told then.
+        assert!(server.ask(&format!("/getCaseStatus?case=1&agent={agent}")).is_some());
+    }
     assert_eq!(server.ask("/updateReports?agent=x"), Some(String::new()));
     let index = server.index();
     let (total, bad) = judged(&index, "well-behaved");
