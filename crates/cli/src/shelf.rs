@@ -1,7 +1,8 @@
 //! Transcripts of passing attempts: they stay in `results.jsonl` until a page needs them.
 //!
 //! Clients by the hundred leave so many of them that memory would be full of what nobody asks for:
-//! only pages of cases and captures show the transcript of a pass.
+//! only pages of cases and captures show the transcript of a pass. What comes before the peer's
+//! first frame stays, for it says how fast the peer answers.
 
 use std::{
     borrow::Cow,
@@ -12,7 +13,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use wsproof_engine::{CaseId, Transcript};
+use wsproof_engine::{CaseId, Transcript, What};
 use wsproof_report::{Record, Results, contract::Attempt};
 
 use crate::exit::Error;
@@ -43,12 +44,12 @@ impl Shelf {
         Ok(Self { path: path.to_owned(), file, places: HashMap::new(), came: 0 })
     }
 
-    /// Takes the transcript out of an attempt that stands in the file, if it is a pass and there are
-    /// many already.
+    /// Takes most of the transcript out of an attempt that stands in the file, if it is a pass and
+    /// there are many already.
     pub(crate) fn put(&mut self, attempt: &mut Attempt, place: Place) {
         self.came += 1;
         if self.came > KEPT && attempt.classic.is_plain_pass() && attempt.rfc.is_plain_pass() {
-            attempt.outcome.transcript = Transcript::default();
+            shorten(&mut attempt.outcome.transcript);
             self.places.insert(key(attempt), place);
         }
     }
@@ -78,6 +79,52 @@ impl Shelf {
     }
 }
 
+/// Leaves what comes up to the peer's first frame.
+fn shorten(transcript: &mut Transcript) {
+    let entries = &mut transcript.entries;
+    let first = entries.iter().position(|it| matches!(it.what, What::FrameReceived { .. }));
+    entries.truncate(first.map_or(0, |first| first + 1));
+    entries.shrink_to_fit();
+}
+
 fn key(attempt: &Attempt) -> Key {
     (attempt.peer.clone(), attempt.case.clone(), attempt.attempt)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use wsproof_engine::Entry;
+    use wsproof_proto::{FrameHeader, Opcode};
+
+    use super::*;
+
+    /// Shortens a transcript of frames (`f`) and reads (`r`) to so many entries.
+    fn check(entries: &str, left: usize) {
+        let entry = |kind| {
+            let what = match kind {
+                'f' => What::FrameReceived {
+                    header: FrameHeader::new(Opcode::Text, 0),
+                    head: Vec::new(),
+                    whole: None,
+                    offset: 0,
+                },
+                _ => What::Read { len: 2, head: Vec::new() },
+            };
+            Entry { at: Duration::ZERO, connection: 0, what }
+        };
+        let mut transcript =
+            Transcript { entries: entries.chars().map(entry).collect(), omitted: 7 };
+        shorten(&mut transcript);
+        assert_eq!((transcript.entries.len(), transcript.omitted), (left, 7), "{entries}");
+    }
+
+    #[test]
+    fn what_says_how_fast_a_peer_is_stays() {
+        check("rrfrf", 3);
+        check("f", 1);
+        check("rr", 0);
+        check("", 0);
+    }
 }

@@ -47,11 +47,12 @@ impl Pace {
             _ => return finding,
         };
         let Some(limit) = limit(outcome) else { return finding };
-        let own = answer(outcome).is_some_and(|(.., took)| took > limit);
+        let own = answer(outcome).map(|(.., took)| took);
         for of in [None, Some(due)] {
             if let Some((fastest, answers)) = self.fastest(of)
                 && fastest > limit
-                && (own || answers >= ENOUGH)
+                && own.map_or_else(|| listened(outcome) <= fastest, |took| took > limit)
+                && (own.is_some() || answers >= ENOUGH)
             {
                 let deviation = Deviation::Slow { of, fastest };
                 return Finding { deviation, rule: Rule::in_time(), ..finding };
@@ -59,6 +60,22 @@ impl Pace {
         }
         finding
     }
+}
+
+/// For how long the tester listened after the last frame that asked for anything.
+fn listened(outcome: &Outcome) -> Duration {
+    let entries = &outcome.transcript.entries;
+    let end = entries.last().map_or(Duration::ZERO, |entry| entry.at);
+    asked(entries).map_or(Duration::ZERO, |at| end.saturating_sub(at))
+}
+
+/// When the tester sent its last frame before it gave up: the close frame with which it does so is
+/// not what is answered.
+fn asked(entries: &[wsproof_engine::Entry]) -> Option<Duration> {
+    let gives_up = |entry: &wsproof_engine::Entry| matches!(entry.what, Entry::TimerExpired { .. });
+    let until = entries.iter().position(gives_up).unwrap_or(entries.len());
+    let sent = entries[..until].iter().rfind(|it| matches!(it.what, Entry::FrameSent { .. }));
+    sent.map(|sent| sent.at)
 }
 
 /// The first limit within which nothing came.
@@ -101,17 +118,13 @@ fn answer(outcome: &Outcome) -> Option<(Received<'_>, What, Duration)> {
     if entries.iter().any(pauses) {
         return None;
     }
-    // The close frame with which the tester gives up is not what is answered.
-    let gives_up = |entry: &wsproof_engine::Entry| matches!(entry.what, Entry::TimerExpired { .. });
-    let until = entries.iter().position(gives_up).unwrap_or(entries.len());
-    let sent = entries[..until].iter().rfind(|entry| matches!(entry.what, Entry::FrameSent { .. }));
     let what = match first.header.opcode {
         Opcode::Close => What::Close,
         Opcode::Pong => What::Pong,
         _ => What::Echo,
     };
     // What comes before the tester has sent anything answers nothing, and is not late.
-    let took = sent.map_or(Duration::ZERO, |sent| first.at.saturating_sub(sent.at));
+    let took = asked(entries).map_or(Duration::ZERO, |at| first.at.saturating_sub(at));
     Some((first, what, took))
 }
 

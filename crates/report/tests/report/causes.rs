@@ -239,6 +239,15 @@ fn a_peer_that_answers_late_has_one_cause() {
             "Nothing comes back: no echo, no pong, no close frame | 1",
         ],
     );
+    // Nor is who was listened to for longer and sent nothing.
+    check_late(
+        1500,
+        &[("1.1", ECHO), ("3.1", refused), ("3.2", refused), ("2.1", &[])],
+        &[
+            "Answers come too late: after 1.5 s at the earliest; the limit is 1 s | 3",
+            "Nothing comes back: no echo, no pong, no close frame | 1",
+        ],
+    );
     // In time.
     check_late(900, &[("1.1", ECHO), ("2.1", PONG)], &[]);
 }
