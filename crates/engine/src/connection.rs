@@ -369,9 +369,13 @@ impl Connection {
     ) -> Option<bool> {
         let log = self.log_on.then_some((now, self.index));
         let before = buf.len();
-        // Frames come after the tester's half of the opening handshake.
-        let offset = self.octets_sent.saturating_sub(self.own_head().len() as u64);
-        let own_write = self.out.fill(buf, |sent| log_sent(shared, log, offset, &sent))?;
+        // Frames are counted after the tester's half of the opening handshake, which the first
+        // ones of a server leave together with.
+        let (sent_before, opening) = (self.octets_sent, self.own_head().len() as u64);
+        let own_write = self.out.fill(buf, |sent| {
+            let offset = (sent_before + sent.at as u64).saturating_sub(opening);
+            log_sent(shared, log, offset, &sent);
+        })?;
         let written = &buf[before..];
         self.octets_sent += written.len() as u64;
         shared.octets_sent += written.len() as u64;
@@ -393,8 +397,8 @@ impl Connection {
     }
 }
 
-/// Counts a frame that begins `sent.at` octets after `offset` in the stream, and logs it with the
-/// time and the connection in `log`.
+/// Counts a frame that begins at `offset` in the stream, and logs it with the time and the
+/// connection in `log`.
 fn log_sent(shared: &mut Shared, log: Option<(Duration, usize)>, offset: u64, sent: &Sent) {
     *shared.stats.frames_sent.entry(sent.header.opcode.bits()).or_default() += 1;
     if !sent.header.opcode.is_control() {
@@ -409,7 +413,7 @@ fn log_sent(shared: &mut Shared, log: Option<(Duration, usize)>, offset: u64, se
             header: sent.header,
             head: sent.payload.head(transcript::HEAD),
             whole: Whole::sent(&sent.payload).map(Box::new),
-            offset: Some(offset + sent.at as u64),
+            offset: Some(offset),
             chop: sent.chop,
             own_write: sent.own_write,
             repeated,
@@ -452,5 +456,24 @@ mod tests {
         check(&[ping(""), close.clone()], &[6]);
         check(&[text("abc").own_write(), close.clone()], &[5, 4]);
         check(&[text("abc").chopped(2), close], &[2, 2, 1, 4]);
+    }
+
+    #[test]
+    fn offsets_begin_behind_the_opening_handshake() {
+        let settings = Settings::default();
+        let mut connection = Connection::new(0, Role::Server, settings, 0, String::new());
+        let (mut shared, mut buf) = (Shared::default(), Vec::new());
+        connection.opening.response = b"HTTP/1.1 101 Switching Protocols\r\n\r\n".to_vec();
+        connection.out.raw(connection.opening.response.clone());
+        connection.out.frame(&ping(octets(*b"a")));
+        connection.out.frame(&ping(octets(*b"b")));
+        connection.fill(&mut shared, Duration::ZERO, &mut buf);
+        connection.out.frame(&ping(octets(*b"c")));
+        connection.fill(&mut shared, Duration::ZERO, &mut buf);
+        let offsets = shared.transcript.entries.iter().filter_map(|entry| match entry.what {
+            What::FrameSent { offset, .. } => offset,
+            _ => None,
+        });
+        assert_eq!(offsets.collect::<Vec<_>>(), [0, 3, 6]);
     }
 }
