@@ -27,7 +27,7 @@ pub(crate) async fn run(args: LoadArgs) -> Result<Exit, Error> {
     let rounds = Rounds {
         server: address(&url, tls.as_ref()),
         client: ClientConfig {
-            deflate: args.deflate.then(DeflateOffer::default),
+            deflate: args.deflate.then(DeflateOffer::of_whole_window),
             user_agent: Some(SERVER_NAME.to_owned()),
             ..client_config(&url)
         },

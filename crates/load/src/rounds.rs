@@ -2,7 +2,8 @@
 //!
 //! What is measured is the server, so this end is as light as it can be: messages are built,
 //! compressed and masked before, an echo is compared whole once for each connection and later by
-//! its length and its end, and all connections share a buffer. Keys are used again and again, which
+//! its length and its end (if it is compressed, it is only counted then), and all connections share
+//! a buffer. Keys are used again and again, which
 //! RFC 6455, 5.3 forbids a client that others can make talk; nobody can make this one.
 
 mod echo;

@@ -45,7 +45,7 @@ pub(crate) struct LoadArgs {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum LoadFormat {
-    /// One JSON object
+    /// JSON, a line each; the last one is the result
     Json,
     /// For people
     Text,

@@ -25,6 +25,8 @@ pub(super) struct Echo {
     inside: Option<bool>,
     /// The first echo is compared whole, and is decompressed for that if need be.
     whole: bool,
+    /// Whether compression was agreed.
+    compressed: bool,
     inflater: Option<Inflater>,
     inflated: usize,
     control: Vec<u8>,
@@ -48,6 +50,7 @@ impl Echo {
             got: 0,
             inside: None,
             whole: true,
+            compressed,
             inflater: compressed.then(|| Inflater::new(how)),
             inflated: 0,
             control: Vec::new(),
@@ -106,6 +109,13 @@ impl Echo {
         };
         let (opcode, fin) = (Opcode::from_bits(first), first & 0x80 != 0);
         let marked = first & 0x40 != 0;
+        let may_be_marked = self.compressed && self.inside.is_none() && !opcode.is_control();
+        if first & 0x30 != 0 || marked && !may_be_marked {
+            return Err("reserved bits are set (RFC 6455, 5.2)".to_owned());
+        }
+        if opcode.is_control() && (left > 125 || !fin) {
+            return Err("a control frame is long or in fragments (RFC 6455, 5.5)".to_owned());
+        }
         match (opcode, self.inside) {
             (opcode, _) if opcode.is_control() => self.control.clear(),
             (Opcode::Continuation, Some(_)) => {}
@@ -170,6 +180,8 @@ impl Echo {
             Opcode::Ping => {
                 let header = FrameHeader::new(Opcode::Pong, self.control.len() as u64);
                 let header = FrameHeader { mask: Some([0; 4]), ..header };
+                // The last ping alone needs an answer (RFC 6455, 5.5.3).
+                self.pongs.clear();
                 frame::encode(&header, &self.control, &mut self.pongs);
                 Ok(())
             }
@@ -217,5 +229,14 @@ mod tests {
         check(b"\x82\x05Hello", Err("it comes as a binary frame"));
         check(b"\x88\x02\x03\xe9", Err("the server closed the connection with 1001"));
         check(b"\x81\x85\0\0\0\0Hello", Err("the server masks (RFC 6455, 5.1)"));
+        let reserved = "reserved bits are set (RFC 6455, 5.2)";
+        check(b"\xa1\x05Hello", Err(reserved));
+        check(b"\x01\x02He\xc0\x03llo", Err(reserved));
+        let control = "a control frame is long or in fragments (RFC 6455, 5.5)";
+        check(b"\x89\x7e\x00\x7e", Err(control));
+        check(b"\x09\x00", Err(control));
+        let mut plain = Echo::new(false);
+        let message = Message { opcode: Opcode::Text, payload: Vec::new(), octets: Vec::new() };
+        assert_eq!(plain.take(b"\xc1\x01\x00", &message), Err(reserved.to_owned()));
     }
 }

@@ -45,9 +45,10 @@ pub(super) async fn open(
     }
 }
 
-/// The opening handshake. A server that is to echo has nothing to say after it.
+/// The opening handshake. It is read octet by octet, so that nothing of what comes after it is
+/// taken away from the rounds.
 async fn shake_hands(stream: &mut Stream, endpoint: &mut Endpoint) -> io::Result<Event> {
-    let mut buffer = [0; 4096];
+    let mut buffer = [0; 1];
     loop {
         while let Some(Transmit::Octets(octets)) = endpoint.poll_transmit(Duration::ZERO) {
             stream.write_all(&octets).await?;
@@ -58,7 +59,7 @@ async fn shake_hands(stream: &mut Stream, endpoint: &mut Endpoint) -> io::Result
         }
         let input = match stream.read(&mut buffer).await? {
             0 => Input::Eof,
-            n => Input::Octets(&mut buffer[..n]),
+            _ => Input::Octets(&mut buffer),
         };
         endpoint.handle(Duration::ZERO, input);
     }

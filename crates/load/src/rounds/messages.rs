@@ -35,7 +35,7 @@ impl Messages {
         let message = |(number, key): (u64, &[u8; 4])| {
             let payload = records(size, number);
             // Each is compressed by itself, or it could not be sent twice; a client may always do
-            // that (RFC 7692, 7.2.1).
+            // that (RFC 7692, 7.2.1). No smaller window is offered.
             let compressed = deflate.map(|offer| {
                 let how = Compression { context_takeover: false, window_bits: 15 };
                 let mut compressed = Vec::new();

@@ -67,6 +67,13 @@ impl Default for DeflateOffer {
     }
 }
 
+impl DeflateOffer {
+    /// An offer that leaves the client its whole window.
+    pub fn of_whole_window() -> Self {
+        Self { offers: vec![Parameters::default()], ..Self::default() }
+    }
+}
+
 impl DeflateOptions {
     /// What is answered to the first offer that can be accepted. The others are declined, and if
     /// all are, the WebSocket opens without the extension (RFC 7692, 5.1 and 7.1).
