@@ -35,15 +35,16 @@ pub(crate) fn extend(buffer: &mut Vec<u8>, octets: &[u8]) {
         && let Some(mut larger) = take(wanted)
     {
         larger.extend_from_slice(buffer);
-        *buffer = larger;
+        give(std::mem::replace(buffer, larger));
     }
     buffer.extend_from_slice(octets);
 }
 
-/// A buffer that holds more than so many octets.
+/// The smallest buffer that holds twice as many octets, so that what grows is seldom copied.
 fn take(octets: usize) -> Option<Vec<u8>> {
     let mut spare = SPARE.lock().unwrap_or_else(PoisonError::into_inner);
-    let found = spare.iter().rposition(|buffer| buffer.capacity() > octets)?;
+    let large = spare.iter().enumerate().filter(|(_, it)| it.capacity() / 2 >= octets);
+    let (found, _) = large.min_by_key(|(_, it)| it.capacity())?;
     Some(spare.swap_remove(found))
 }
 
