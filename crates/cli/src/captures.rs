@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use wsproof_engine::Case;
-use wsproof_report::{Results, conversation, pcapng};
+use wsproof_report::{Results, conversation, number, pcapng};
 
 use crate::{exit::Error, output, stored};
 
@@ -17,8 +17,7 @@ pub(crate) fn write(folder: &Path, results: &Results, cases: &[Case]) -> Result<
         lacking += usize::from(captured.missing > 0);
         octets = octets.saturating_add(captured.missing);
     }
-    let files = if all == 1 { "1 file".to_owned() } else { format!("{all} files") };
-    let mut text = format!("{}, {files}", folder.display());
+    let mut text = format!("{}, {}", folder.display(), number(all, "file"));
     if lacking > 0 {
         let those = if all == 1 { "it lacks".to_owned() } else { format!("{lacking} lack") };
         let lack = format!("{octets} octets that the log does not have");

@@ -173,8 +173,10 @@ fn not_refused(member: &Member<'_>, violation: Violation, frames: &[Received<'_>
     let header = frame.filter(|_| same).map(|frame| frame.header_octets().len() as u64);
     let place = message.map(|at| Place {
         message: Some(at),
-        frame: header.map(|header| header + at),
-        stream: header.zip(frame).map(|(header, frame)| frame.offset + header + at),
+        frame: header.map(|header| header.saturating_add(at)),
+        stream: header
+            .zip(frame)
+            .map(|(header, frame)| frame.offset.saturating_add(header).saturating_add(at)),
     });
     Evidence { expected, got, place, ruler, deciding: frame.map(|frame| frame.index) }
 }

@@ -83,7 +83,7 @@ impl Talk {
         talk
     }
 
-    /// Keeps the rows around the one that decides, and what the handshake was.
+    /// Keeps the rows around the one that decides.
     pub(super) fn shorten(&mut self) {
         self.cut(FEW);
         for row in &mut self.rows {

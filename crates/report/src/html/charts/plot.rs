@@ -73,7 +73,7 @@ pub(super) fn svg(lines: &[Line], family: &Family, title: &str) -> String {
     let mut svg = format!(
         "<svg viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=\"img\" aria-label=\"{}: {unit}, by {axis}. {}\">",
         escaped(title),
-        escaped(&said(lines))
+        markup(&said(lines))
     );
     for tick in scale.ticks(family.measure) {
         let (at, left) = (scale.y(tick), LEFT - 6.0);
@@ -134,7 +134,7 @@ fn said(lines: &[Line]) -> String {
         let mut known = line.points.iter().filter_map(|(size, point)| Some((size, (*point)?)));
         let (from, to) = (known.next()?, known.next_back()?);
         let at = |(size, point): (&u64, _)| format!("{} at {}", words(&point), short(*size));
-        Some(format!("{}: from {} to {}", line.name, at(from), at(to)))
+        Some(format!("{}: from {} to {}", crate::words::bounded(&line.name, 200), at(from), at(to)))
     };
     let said: Vec<_> = lines.iter().take(COLOURS).filter_map(of).collect();
     format!("{}. All numbers are below.", said.join("; "))
@@ -197,6 +197,9 @@ fn draw(svg: &mut String, scale: &Scale, n: usize, line: &Line) {
 
 /// A name as text of an SVG.
 fn escaped(name: &str) -> String {
-    let name = crate::words::bounded(name, 200);
-    name.replace('&', "&#38;").replace('<', "&#60;").replace('>', "&#62;").replace('"', "&#34;")
+    markup(&crate::words::bounded(name, 200))
+}
+
+fn markup(text: &str) -> String {
+    text.replace('&', "&#38;").replace('<', "&#60;").replace('>', "&#62;").replace('"', "&#34;")
 }
