@@ -57,18 +57,28 @@ pub(super) fn run(bench: &Bench<'_>) -> anyhow::Result<()> {
 /// reports.
 fn walks(bench: &Bench<'_>, server: &mut Command, agents: usize) -> anyhow::Result<Run> {
     let (spec, port) = (bench.folder.join("listen.json"), peers::free_port()?);
-    let url = format!("ws://127.0.0.1:{port}");
     let text = json!({
-        "url": url,
+        "url": format!("ws://127.0.0.1:{port}"),
         "outdir": bench.folder.join("agents"),
         "cases": ["*"],
         "exclude-cases": ["9.*", "12.*", "13.*"],
         "exclude-agent-cases": {},
     });
     fs::write(&spec, text.to_string())?;
-    let command = server.args(["-m", "fuzzingserver", "-u", "0", "-s"]).arg(&spec);
-    let mut server = quiet(command).spawn().context("start the fuzzing server")?;
-    let walked = peers::wait_for(port).and_then(|()| clients(bench, &url, agents));
+    server.args(["-m", "fuzzingserver", "-u", "0", "-s"]).arg(&spec);
+    serve(bench, server, port, agents)
+}
+
+/// Starts a fuzzing server that will listen on `port`, and lets so many clients go through its
+/// cases at once.
+pub(super) fn serve(
+    bench: &Bench<'_>,
+    server: &mut Command,
+    port: u16,
+    agents: usize,
+) -> anyhow::Result<Run> {
+    let mut server = quiet(server).spawn().context("start the fuzzing server")?;
+    let walked = peers::wait_for(port).and_then(|()| clients(bench, port, agents));
     let taken = walked.map(|wall| Run {
         wall,
         memory: measure::peak(server.id()),
@@ -82,11 +92,12 @@ fn walks(bench: &Bench<'_>, server: &mut Command, agents: usize) -> anyhow::Resu
 }
 
 /// Lets clients go through all cases at once. Returns how long it took.
-pub(super) fn clients(bench: &Bench<'_>, url: &str, agents: usize) -> anyhow::Result<Duration> {
+fn clients(bench: &Bench<'_>, port: u16, agents: usize) -> anyhow::Result<Duration> {
+    let url = format!("ws://127.0.0.1:{port}");
     let started = Instant::now();
     let start = |n| {
         let mut command = Command::new(bench.binary);
-        command.args(["testee", url, "--timeout", "600", "--agent", &format!("agent{n}")]);
+        command.args(["testee", &url, "--timeout", "600", "--agent", &format!("agent{n}")]);
         quiet(&mut command).spawn()
     };
     let children = (0..agents).map(start).collect::<Result<Vec<_>, _>>()?;

@@ -3,13 +3,12 @@
 
 use std::{fs, process::Command};
 
-use anyhow::Context;
 use serde_json::{Value, json};
 
 use super::{
     Bench, agents,
     chart::{self, Line},
-    measure::{self, Run, cell, peak_mib, quiet},
+    measure::{self, Run, cell, peak_mib},
 };
 use crate::peers;
 
@@ -102,21 +101,9 @@ fn report(bench: &Bench<'_>, stored: &str, n: usize) -> anyhow::Result<Run> {
 /// So many clients at once, up to their reports.
 fn clients(bench: &Bench<'_>, n: u32) -> anyhow::Result<Run> {
     let port = peers::free_port()?;
-    let url = format!("ws://127.0.0.1:{port}");
     let mut command = Command::new(bench.binary);
     let address = format!("127.0.0.1:{port}");
     command.args(["listen", &address, "--cases", "1.*", "--until-idle", "600", "--out"]);
     command.arg(bench.folder.join("clients"));
-    let mut server = quiet(&mut command).spawn().context("start the fuzzing server")?;
-    let walked =
-        peers::wait_for(port).and_then(|()| agents::clients(bench, &url, usize::try_from(n)?));
-    let taken = walked.map(|wall| Run {
-        wall,
-        memory: measure::peak(server.id()),
-        tool: measure::processor_time(server.id()),
-        peer: None,
-    });
-    server.kill()?;
-    server.wait()?;
-    taken
+    agents::serve(bench, &mut command, port, usize::try_from(n)?)
 }

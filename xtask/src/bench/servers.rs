@@ -51,7 +51,7 @@ pub(super) fn all(bench: &Bench<'_>) -> anyhow::Result<()> {
         for _ in 0..runs {
             let mut command = Command::new(bench.binary);
             command
-                .args(["test", &peer.url, "--cases", "classic", "--jobs", JOBS, "--out"])
+                .args(["test", &peer.url, "--exclude", "HS.*,CL.*", "--jobs", JOBS, "--out"])
                 .arg(bench.folder.join("overlapped"));
             overlapped.push(measure(&mut command, Some(peer.id()))?);
         }
