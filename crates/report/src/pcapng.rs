@@ -49,20 +49,19 @@ pub struct Captured {
 /// A capture for each attempt of the results.
 pub fn files<'a>(results: &'a Results, cases: &'a [Case]) -> impl Iterator<Item = Captured> + 'a {
     let names = Names::new(results);
-    results.peers().iter().flat_map(move |info| {
-        let records: Vec<_> = results.records(&info.peer).collect();
-        let attempts = records.into_iter().flat_map(|(_, record)| record.attempts());
-        let files = attempts.map(|attempt| {
-            let extension = match attempt.attempt {
-                1 => "pcapng".to_owned(),
-                n => format!("{n}.pcapng"),
-            };
-            let case = cases.iter().find(|case| case.id == attempt.case);
-            let (contents, missing) = capture(attempt, case, info);
-            let name = names.file(&info.peer, &attempt.case, &extension);
-            Captured { file: File { name, contents }, missing }
-        });
-        files.collect::<Vec<_>>()
+    let attempts = results.peers().iter().flat_map(|info| {
+        let records = results.records(&info.peer);
+        records.flat_map(move |(_, record)| record.attempts().iter().map(move |it| (info, it)))
+    });
+    attempts.map(move |(info, attempt)| {
+        let extension = match attempt.attempt {
+            1 => "pcapng".to_owned(),
+            n => format!("{n}.pcapng"),
+        };
+        let case = cases.iter().find(|case| case.id == attempt.case);
+        let (contents, missing) = capture(attempt, case, info);
+        let name = names.file(&info.peer, &attempt.case, &extension);
+        Captured { file: File { name, contents }, missing }
     })
 }
 
@@ -127,6 +126,17 @@ enum By {
     Peer,
 }
 
+const BOTH: [By; 2] = [By::Tester, By::Peer];
+
+impl By {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Tester => "tester",
+            Self::Peer => "peer",
+        }
+    }
+}
+
 impl Wire {
     fn new(attempt: &Attempt, case: Option<&Case>, info: &PeerInfo, index: usize) -> Self {
         let outcome = &attempt.outcome;
@@ -185,15 +195,15 @@ impl Wire {
                 }
                 self.side(by).sent = end;
             }
-            What::WriteShutDown => self.end(&mut send, By::Tester),
+            What::WriteShutDown => self.end(&mut send, By::Tester, &[By::Tester]),
             What::TcpEnded { by } => match by {
                 TcpEnd::NotConnected => send(self, dialling, SYN, &none, said.take()),
                 TcpEnd::PeerFin => {
-                    self.end(&mut send, By::Peer);
-                    self.end(&mut send, By::Tester);
+                    self.end(&mut send, By::Peer, &BOTH);
+                    self.end(&mut send, By::Tester, &BOTH);
                     send(self, By::Peer, ACK, &none, None);
                 }
-                TcpEnd::TesterFin => self.end(&mut send, By::Tester),
+                TcpEnd::TesterFin => self.end(&mut send, By::Tester, &BOTH),
                 TcpEnd::PeerReset => self.reset(&mut send, By::Peer),
                 TcpEnd::TesterAbort => self.reset(&mut send, By::Tester),
             },
@@ -201,18 +211,25 @@ impl Wire {
         }
     }
 
-    /// Ends one direction, once.
-    fn end(&mut self, send: &mut impl FnMut(&mut Self, By, u8, &Packet, Option<String>), by: By) {
+    /// Ends one direction, once. `over` are the sides of which nothing comes after it.
+    fn end(
+        &mut self,
+        send: &mut impl FnMut(&mut Self, By, u8, &Packet, Option<String>),
+        by: By,
+        over: &[By],
+    ) {
+        let text = self.unlogged(over);
         if !self.side(by).fin {
-            let text = self.unlogged();
             send(self, by, FIN | ACK, &Packet::default(), text);
             self.side(by).fin = true;
+        } else if text.is_some() {
+            send(self, by, ACK, &Packet::default(), text);
         }
     }
 
     /// Ends both directions at once.
     fn reset(&mut self, send: &mut impl FnMut(&mut Self, By, u8, &Packet, Option<String>), by: By) {
-        let text = self.unlogged();
+        let text = self.unlogged(&BOTH);
         send(self, by, RST | ACK, &Packet::default(), text);
     }
 
@@ -226,11 +243,11 @@ impl Wire {
         missing
     }
 
-    /// What went before the end and was not logged, in words.
-    fn unlogged(&mut self) -> Option<String> {
-        let missing = [("tester", By::Tester), ("peer", By::Peer)]
-            .map(|(name, by)| (name, self.skip(by, true)))
-            .into_iter()
+    /// What went before the end of these sides and was not logged, in words.
+    fn unlogged(&mut self, sides: &[By]) -> Option<String> {
+        let missing = sides
+            .iter()
+            .map(|by| (by.name(), self.skip(*by, true)))
             .filter(|(_, missing)| *missing > 0)
             .map(|(name, missing)| {
                 format!(
