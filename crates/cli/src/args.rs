@@ -379,11 +379,25 @@ fn time_scale(text: &str) -> Result<f64, String> {
 }
 
 fn patience(text: &str) -> Result<f64, String> {
+    match seconds(text)? {
+        ..0.001 => Err("a peer needs some time".to_owned()),
+        seconds => Ok(seconds),
+    }
+}
+
+/// A span of time that is not endless.
+fn seconds(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
-        Ok(seconds) if (0.0..0.001).contains(&seconds) => Err("a peer needs some time".to_owned()),
-        Ok(seconds) if (0.001..=86_400.0).contains(&seconds) => Ok(seconds),
-        Ok(_) => Err("seconds are from 0.001 to 86400".to_owned()),
+        Ok(seconds) if (0.0..=86_400.0).contains(&seconds) => Ok(seconds),
+        Ok(_) => Err("seconds are from 0 to 86400".to_owned()),
         Err(error) => Err(error.to_string()),
+    }
+}
+
+fn some_seconds(text: &str) -> Result<f64, String> {
+    match seconds(text)? {
+        ..0.001 => Err("nothing can be counted in so short a time".to_owned()),
+        seconds => Ok(seconds),
     }
 }
 

@@ -54,11 +54,16 @@ impl FromStr for Partition {
         if part < 1 || part > parts {
             return Err(format!("there is no part {part} of {parts}; parts count from 1"));
         }
-        if parts > MOST_PARTS {
-            return Err(format!("{parts} parts are too many; a run has at most {MOST_PARTS}"));
-        }
+        at_most(parts)?;
         Ok(Self::Part { by, part, parts })
     }
+}
+
+fn at_most(parts: u32) -> Result<(), String> {
+    if parts > MOST_PARTS {
+        return Err(format!("{parts} parts are too many; a run has at most {MOST_PARTS}"));
+    }
+    Ok(())
 }
 
 impl Partition {
@@ -98,11 +103,8 @@ fn from_variables(value: impl Fn(&str) -> Option<String>) -> Result<(u32, u32), 
             })
         };
         let (part, parts) = (number(index, Some(text))?, number(total, value(total))?);
-        if parts > MOST_PARTS {
-            return Err(Error::usage(format!(
-                "--partition auto: {total}={parts} is too many; a run has at most {MOST_PARTS} parts"
-            )));
-        }
+        at_most(parts)
+            .map_err(|why| Error::usage(format!("--partition auto: {total}={parts}: {why}")))?;
         return match part.checked_sub(first) {
             Some(part) if part < parts => Ok((part + 1, parts)),
             _ => Err(Error::usage(format!(

@@ -4,7 +4,7 @@ use std::num::NonZeroUsize;
 
 use clap::{Args, ValueEnum};
 
-use super::{TlsArgs, patience};
+use super::{TlsArgs, seconds, some_seconds};
 
 #[derive(Debug, Args)]
 pub(crate) struct LoadArgs {
@@ -20,11 +20,11 @@ pub(crate) struct LoadArgs {
     pub(crate) size: usize,
 
     /// Seconds for which echoes are counted
-    #[arg(long, value_name = "S", default_value_t = 5.0, value_parser = patience)]
+    #[arg(long, value_name = "S", default_value_t = 5.0, value_parser = some_seconds)]
     pub(crate) span: f64,
 
     /// Seconds for which messages are sent before that
-    #[arg(long, value_name = "S", default_value_t = 1.0, value_parser = patience)]
+    #[arg(long, value_name = "S", default_value_t = 1.0, value_parser = seconds)]
     pub(crate) warm_up: f64,
 
     /// Send text; without it, messages are binary
