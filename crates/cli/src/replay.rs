@@ -42,7 +42,7 @@ pub(crate) async fn run(args: ReplayArgs) -> Result<Exit, Error> {
     if client || args.stored {
         say("peer", &format!("{}, {}", info.peer, info.url));
         say("stored", &format!("nothing was run: this is the log of {}", before.started));
-        output::spans(&conversation::render(case.as_ref(), before, judge));
+        output::spans(&conversation::render(&results, case.as_ref(), before, judge));
         if let Some(folder) = &args.pcapng {
             let attempts = results.record(&info.peer, &id).map(Record::attempts);
             capture(folder, info, attempts.unwrap_or_default(), case.as_slice())?;
@@ -62,7 +62,7 @@ pub(crate) async fn run(args: ReplayArgs) -> Result<Exit, Error> {
     };
     let Replayed { attempts, live } = again(&args, &run, info, Arc::new(case.clone())).await?;
     let Some(after) = attempts.last() else { return Err(Error::failed("replay", "nothing ran")) };
-    output::spans(&live.conclude(Some(&case), after, judge));
+    output::spans(&live.conclude(&results, Some(&case), after, judge));
     if let Some(folder) = &args.pcapng {
         capture(folder, info, &attempts, std::slice::from_ref(&case))?;
     }

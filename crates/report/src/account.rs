@@ -143,6 +143,7 @@ pub(crate) fn close_observed(closing: &ClosingState) -> Vec<String> {
     lines
 }
 
+/// A code with its name: `1002 (protocol error)`.
 pub(crate) fn code_words(code: u16) -> String {
     CloseCode(code).name().map_or_else(|| code.to_string(), |name| format!("{code} ({name})"))
 }

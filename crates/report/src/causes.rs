@@ -21,7 +21,8 @@ pub(crate) mod wire;
 use std::collections::BTreeMap;
 
 use wsproof_engine::{
-    Accept, Basis, Behavior, Case, CaseId, Event, Observed, Outcome, Section, What as Entry,
+    Accept, Basis, Behavior, Case, CaseId, Event, Judgement, Observed, Outcome, Section,
+    What as Entry,
 };
 
 use wsproof_proto::Violation;
@@ -78,8 +79,7 @@ pub fn causes(results: &Results, peer: &str, judge: JudgeKind, cases: &[Case]) -
             sent.insert(id, Sent::of(case));
         }
     }
-    let attempts = results.records(peer).filter_map(|(_, record)| record.final_attempt());
-    let pace = Pace::of(attempts.map(|attempt| &attempt.outcome));
+    let pace = pace(results, peer);
     let mut groups: Vec<Vec<Member<'_>>> = Vec::new();
     let mut passing = Vec::new();
     let mut total = 0;
@@ -97,9 +97,7 @@ pub fn causes(results: &Results, peer: &str, judge: JudgeKind, cases: &[Case]) -
         } else {
             Finding::other(case, judgement)
         };
-        let behavior = judgement.behavior == Behavior::Failed;
-        let basis = if behavior { judgement.basis } else { judgement.close_basis };
-        let member = Member { id, case, sent, attempt, finding, basis };
+        let member = Member::new(case, sent, attempt, judgement, finding);
         let group =
             groups.iter_mut().find(|group| group[0].finding.deviation == member.finding.deviation);
         match group {
@@ -108,12 +106,37 @@ pub fn causes(results: &Results, peer: &str, judge: JudgeKind, cases: &[Case]) -
         }
     }
     absorb(&mut groups);
+    // One case says nothing of every case.
+    let every = |group: &[Member<'_>]| total > 1 && group.len() == total;
     let mut found: Vec<_> = groups
         .iter()
-        .map(|group| cause(results, peer, judge, group, &passing, group.len() == total))
+        .map(|group| cause(results, peer, judge, group, &passing, every(group)))
         .collect();
     found.sort_by_key(|cause| std::cmp::Reverse(cause.ids.len()));
     found
+}
+
+/// Why one attempt deviates, said of it alone; from `results` it is known how fast its peer is.
+pub(crate) fn cause_of(
+    results: &Results,
+    judge: JudgeKind,
+    case: &Case,
+    attempt: &Attempt,
+) -> Option<Cause> {
+    let judgement = attempt.judgement(judge);
+    if !judgement.deviates() {
+        return None;
+    }
+    let sent = Sent::of(case);
+    let finding = Finding::of(case, &sent, attempt, judgement);
+    let finding = pace(results, &attempt.peer).mend(finding, &attempt.outcome);
+    let member = Member::new(case, &sent, attempt, judgement, finding);
+    Some(cause(results, &attempt.peer, judge, &[member], &[], false))
+}
+
+fn pace(results: &Results, peer: &str) -> Pace {
+    let attempts = results.records(peer).filter_map(|(_, record)| record.final_attempt());
+    Pace::of(attempts.map(|attempt| &attempt.outcome))
 }
 
 /// Stand-ins for the cases that this version does not have.
@@ -138,6 +161,18 @@ struct Member<'a> {
 }
 
 impl<'a> Member<'a> {
+    fn new(
+        case: &'a Case,
+        sent: &'a Sent,
+        attempt: &'a Attempt,
+        judgement: &Judgement,
+        finding: Finding,
+    ) -> Self {
+        let behavior = judgement.behavior == Behavior::Failed;
+        let basis = if behavior { judgement.basis } else { judgement.close_basis };
+        Self { id: &attempt.case, case, sent, attempt, finding, basis }
+    }
+
     fn outcome(&self) -> &'a Outcome {
         &self.attempt.outcome
     }

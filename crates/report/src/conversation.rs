@@ -8,7 +8,7 @@ use wsproof_engine::{Accept, Case, Entry, Logged, Timer, What};
 use wsproof_proto::Role;
 
 use crate::{
-    JudgeKind, Line, Results, account,
+    JudgeKind, Results, account,
     causes::{self, Cause, Rule},
     contract::Attempt,
     log,
@@ -21,9 +21,15 @@ use rows::{Out, Rows, SHIFT, View};
 const ROWS: usize = 250;
 
 /// The whole of it: what happened, what was expected and observed, and both judgements.
-pub fn render(case: Option<&Case>, attempt: &Attempt, judge: JudgeKind) -> Vec<Span> {
+/// `results` are those that the attempt is of.
+pub fn render(
+    results: &Results,
+    case: Option<&Case>,
+    attempt: &Attempt,
+    judge: JudgeKind,
+) -> Vec<Span> {
     let mut out = Out(lanes());
-    let found = case.and_then(|case| cause(case, attempt, judge));
+    let found = case.and_then(|case| causes::cause_of(results, judge, case, attempt));
     let marked = marked(case, attempt, judge, found.as_ref());
     let mut rows = Rows::default();
     rows.advance(&mut out, &View::from(&attempt.outcome), marked, true);
@@ -60,9 +66,10 @@ impl Live {
     }
 
     /// The rest, when it is over and judged: the entry that decides once more, and all that
-    /// [`render`] says below the rows.
+    /// [`render`] says below the rows. `results` have other cases of the same peer.
     pub fn conclude(
         mut self,
+        results: &Results,
         case: Option<&Case>,
         attempt: &Attempt,
         judge: JudgeKind,
@@ -71,7 +78,7 @@ impl Live {
         let view = View::from(&attempt.outcome);
         self.rows.advance(&mut out, &view, None, true);
         self.rows.left_out(&mut out, &attempt.outcome);
-        let found = case.and_then(|case| cause(case, attempt, judge));
+        let found = case.and_then(|case| causes::cause_of(results, judge, case, attempt));
         if let Some(marked) = marked(case, attempt, judge, found.as_ref()) {
             out.add(Mark::Plain, "\n");
             out.add(Mark::Muted, "what decides\n");
@@ -206,12 +213,4 @@ fn marked(
         .or_else(|| answer().filter(|_| refused))
         .or_else(|| first(&limit))
         .or_else(|| first(&|what| matches!(what, What::TcpEnded { .. })))
-}
-
-/// Why the attempt deviates, found as for the report.
-fn cause(case: &Case, attempt: &Attempt, judge: JudgeKind) -> Option<Cause> {
-    let mut results = Results::default();
-    results.push(Line::Attempt(Box::new(attempt.clone())));
-    let cases = std::slice::from_ref(case);
-    causes::causes(&results, &attempt.peer, judge, cases).into_iter().next()
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use wsproof_engine::{Outcome, TcpEnd, Timer, What, Whole};
+use wsproof_engine::{Entry, Outcome, TcpEnd, Timer, What, Whole};
 use wsproof_proto::{CloseCode, FrameHeader, Opcode, close::CloseBody, mask};
 
 use crate::words::{number, spaced_hex, visible, visible_octets};
@@ -12,6 +12,19 @@ const FIRST: usize = 250;
 const LAST: usize = 100;
 /// Digits of a hash that are shown: enough to tell payloads apart.
 const HASH_SHOWN: usize = 8;
+
+/// For how long a timer ran that has now expired.
+pub(crate) fn timer_ran(before: &[Entry], expired: &Entry) -> Option<Duration> {
+    let What::TimerExpired { timer, .. } = &expired.what else { return None };
+    before.iter().rev().find_map(|entry| match &entry.what {
+        What::TimerStarted { timer: started, after, .. }
+            if started == timer && entry.connection == expired.connection =>
+        {
+            Some(*after)
+        }
+        _ => None,
+    })
+}
 
 /// A row of the conversation.
 pub(crate) struct LogRow {
@@ -110,7 +123,7 @@ pub(crate) fn rows(outcome: &Outcome) -> Vec<LogRow> {
         }
         rows.push(row);
     }
-    let says_end = |entry: &wsproof_engine::Entry| matches!(entry.what, What::TcpEnded { .. });
+    let says_end = |entry: &Entry| matches!(entry.what, What::TcpEnded { .. });
     if let (false, Some(end)) = (entries.last().is_some_and(says_end), outcome.closing.tcp_end) {
         rows.push(LogRow { at: millis(outcome.ended_at), ..both(tcp_end(end)) });
     }

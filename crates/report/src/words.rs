@@ -1,6 +1,6 @@
 //! Sentences and words that the page and the terminal share.
 
-use std::fmt::Write;
+use std::{fmt::Write, time::Duration};
 
 pub(crate) use wsproof_engine::spaced_hex;
 use wsproof_engine::{Behavior, CloseBehavior, Judgement};
@@ -163,6 +163,15 @@ pub(crate) fn headline(results: &Results, peer: &str, counts: Counts) -> String 
         0 => format!("conforms in {of}{without}"),
         n => format!("deviates in {n} of {of}{without}"),
     }
+}
+
+/// A time as people write it: `1 s`, `1.5 s`, `80 ms`.
+pub(crate) fn span(time: Duration) -> String {
+    if time < Duration::from_secs(1) {
+        return format!("{} ms", time.as_millis());
+    }
+    let seconds = format!("{}.{:03}", time.as_secs(), time.subsec_millis());
+    format!("{} s", seconds.trim_end_matches('0').trim_end_matches('.'))
 }
 
 /// `1 case`, `2 cases`.

@@ -7,14 +7,18 @@ use wsproof_proto::{FrameHeader, Opcode, Violation};
 
 use super::{
     Mark, Member, Place, Side,
-    finding::{Deviation, What, code_words},
+    finding::{Deviation, What},
     frames::{SHOWN, frame_octets, frame_side, hex, wanted_side},
     openings::{opening, opening_is_wrong},
     pace,
     ruler::{self, Ruler},
     wire::{self, Received},
 };
-use crate::words::{bounded, number, spaced_hex, visible};
+use crate::{
+    account::code_words,
+    log,
+    words::{bounded, number, spaced_hex, span, visible},
+};
 
 pub(super) struct Evidence {
     pub(super) expected: Side,
@@ -84,23 +88,16 @@ fn close_frame<'a>(frames: &[Received<'a>]) -> Option<Received<'a>> {
 
 /// How long the tester waited for what did not come.
 fn waited(outcome: &Outcome) -> String {
-    let expired = outcome.transcript.entries.iter().rev().find_map(|entry| match &entry.what {
-        Entry::TimerExpired { timer, .. } if *timer != Timer::ServerDrop => Some(*timer),
-        _ => None,
-    });
-    let after = outcome.transcript.entries.iter().find_map(|entry| match &entry.what {
-        Entry::TimerStarted { timer, after, .. } if Some(*timer) == expired => Some(*after),
-        _ => None,
-    });
+    let entries = &outcome.transcript.entries;
+    let is_limit = |entry: &wsproof_engine::Entry| match entry.what {
+        Entry::TimerExpired { timer, .. } => !matches!(timer, Timer::ServerDrop | Timer::Wait),
+        _ => false,
+    };
+    let after = entries
+        .iter()
+        .rposition(is_limit)
+        .and_then(|expired| log::timer_ran(&entries[..expired], &entries[expired]));
     after.map_or(String::new(), |after| format!(" within {}", span(after)))
-}
-
-fn span(time: Duration) -> String {
-    if time.subsec_millis() == 0 {
-        format!("{} s", time.as_secs())
-    } else {
-        format!("{} ms", time.as_millis())
-    }
 }
 
 /// What came instead of what was due: how the connection ended.
@@ -311,7 +308,7 @@ fn close_code(member: &Member<'_>, frames: &[Received<'_>]) -> Evidence {
     let place = Place {
         message: None,
         frame: Some(within as u64),
-        stream: Some(frame.offset + within as u64),
+        stream: Some(frame.offset.saturating_add(within as u64)),
     };
     Evidence { place: Some(place), ..plain(expected, got, Some(frame.index)) }
 }
@@ -388,12 +385,17 @@ fn event(member: &Member<'_>, frames: &[Received<'_>]) -> Evidence {
         // Where the length differs, that is the first wrong octet of the frame.
         let shorter = matches!(event.what, Observed::Message { len, .. } | Observed::Pong { len, .. } if len != wanted.len());
         let whole = frame.header.fin;
-        let within = if shorter && whole { 1 } else { header + usize::try_from(at).unwrap_or(0) };
+        let within = if shorter && whole {
+            1
+        } else {
+            header.saturating_add(usize::try_from(at).unwrap_or(0))
+        };
         evidence.got = frame_side(&frame, Some(within));
-        let stream = frame.offset + header as u64 + at;
+        let within_frame = at.saturating_add(header as u64);
+        let stream = frame.offset.saturating_add(within_frame);
         evidence.place = Some(Place {
             message: Some(at),
-            frame: whole.then_some(header as u64 + at),
+            frame: whole.then_some(within_frame),
             stream: whole.then_some(stream),
         });
         evidence.ruler = ruler::compared(at, &wanted, &came);

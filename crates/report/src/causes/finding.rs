@@ -3,7 +3,7 @@
 use wsproof_engine::{
     Accept, Behavior, Case, Class, CloseBy, Event, Expected, Judgement, Observed, Outcome, TcpEnd,
 };
-use wsproof_proto::{CloseCode, FrameHeader, Opcode, Violation};
+use wsproof_proto::{FrameHeader, Opcode, Violation};
 
 use super::{mismatch::mismatch, provoked::Sent, rules::Rule};
 use crate::{contract::Attempt, words};
@@ -379,9 +379,4 @@ fn close(case: &Case, sent: &Sent, outcome: &Outcome, judgement: &Judgement) -> 
         return Some(Finding::new(Deviation::TcpLeftOpen, Rule::tcp_end()));
     }
     None
-}
-
-/// A code with its name: `1002 (protocol error)`.
-pub(crate) fn code_words(code: u16) -> String {
-    CloseCode(code).name().map_or_else(|| code.to_string(), |name| format!("{code} ({name})"))
 }

@@ -3,7 +3,8 @@
 use wsproof_engine::{Expected, Kind, Payload};
 use wsproof_proto::{FrameHeader, Opcode, mask};
 
-use super::{Mark, Side, finding::code_words, wire::Received};
+use super::{Mark, Side, wire::Received};
+use crate::account::code_words;
 use crate::words::{bounded, number, spaced_hex, visible_octets};
 
 /// Octets of a payload that are shown beside its header.

@@ -104,28 +104,23 @@ fn differs(
 ) -> Deviation {
     let later = events[at + 1..].iter().any(|event| event.what.is(wanted, references));
     let awaited = rest.iter().any(|other| event.what.is(other, references));
+    let before = || events[..at].iter().any(|earlier| earlier.what == event.what);
     match (wanted, &event.what) {
         _ if later && awaited => Deviation::Order(what(wanted)),
-        (Expected::Message(kind, payload), Observed::Message { kind: got, len, equals, .. }) => {
-            let Observed::Message { first_difference, .. } = &event.what else {
-                return Deviation::Altered(What::Echo);
-            };
-            let before = events[..at].iter().any(|earlier| earlier.what == event.what);
-            match (equals, first_difference) {
-                _ if before => Deviation::Twice(What::Echo),
-                (Some(_), _) if kind != got => Deviation::OtherKind,
-                (Some(_), _) => Deviation::Order(What::Echo),
-                _ if later => Deviation::Unasked(What::Echo),
-                (None, Some(at)) if at == len && *len < payload.len() => {
-                    Deviation::Shorter(What::Echo)
-                }
-                (None, Some(at)) if *at == payload.len() => Deviation::Longer(What::Echo),
-                _ => Deviation::Altered(What::Echo),
-            }
-        }
+        (
+            Expected::Message(kind, payload),
+            Observed::Message { kind: got, len, equals, first_difference, .. },
+        ) => match (equals, first_difference) {
+            _ if before() => Deviation::Twice(What::Echo),
+            (Some(_), _) if kind != got => Deviation::OtherKind,
+            (Some(_), _) => Deviation::Order(What::Echo),
+            _ if later => Deviation::Unasked(What::Echo),
+            (None, Some(at)) if at == len && *len < payload.len() => Deviation::Shorter(What::Echo),
+            (None, Some(at)) if *at == payload.len() => Deviation::Longer(What::Echo),
+            _ => Deviation::Altered(What::Echo),
+        },
         (Expected::Pong(payload), Observed::Pong { payload: got, .. }) => {
-            let before = events[..at].iter().any(|earlier| earlier.what == event.what);
-            if before {
+            if before() {
                 Deviation::Twice(What::Pong)
             } else if awaited {
                 Deviation::Order(What::Pong)

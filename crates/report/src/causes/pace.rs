@@ -14,6 +14,7 @@ use super::{
     rules::Rule,
     wire::{self, Received},
 };
+use crate::words::span;
 
 /// So many answers say how fast a peer is where a case has none of its own.
 const ENOUGH: usize = 3;
@@ -166,14 +167,4 @@ pub(super) fn evidence(member: &Member<'_>) -> Evidence {
         None => (Side::words(format!("nothing{within}")), None),
     };
     super::evidence::plain(expected, got, deciding)
-}
-
-/// `1 s`, `1.5 s`, `80 ms`.
-pub(super) fn span(time: Duration) -> String {
-    let tenths = (time.as_millis() + 50) / 100;
-    match time.as_millis() {
-        n if n < 1000 => format!("{n} ms"),
-        _ if tenths.is_multiple_of(10) => format!("{} s", tenths / 10),
-        _ => format!("{}.{} s", tenths / 10, tenths % 10),
-    }
 }

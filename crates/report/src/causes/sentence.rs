@@ -8,13 +8,16 @@ use wsproof_proto::{Opcode, Violation};
 use super::{
     Member,
     contrast::{Told, subject},
-    finding::{Deviation, What, code_words},
+    finding::{Deviation, What},
     pace,
     provoked::TextFault,
     rules::{committed, sent_wrong},
     wire,
 };
-use crate::words::{bounded, visible_octets};
+use crate::{
+    account::code_words,
+    words::{bounded, visible_octets},
+};
 
 /// From so many ways on, ill-formed text is called that.
 const FAULTS: usize = 4;

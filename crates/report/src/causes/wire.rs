@@ -21,14 +21,12 @@ pub(crate) struct Received<'a> {
 impl Received<'_> {
     /// The octets of the header.
     pub(crate) fn header_octets(&self) -> Vec<u8> {
-        let mut octets = Vec::new();
-        self.header.encode(&mut octets);
-        octets
+        self.header.octets().to_vec()
     }
 
     /// The offset after its last octet.
     pub(crate) fn end(&self) -> u64 {
-        let header = self.header_octets().len() as u64;
+        let header = self.header.octets().len() as u64;
         self.offset.saturating_add(header).saturating_add(self.header.length)
     }
 }
@@ -59,7 +57,7 @@ pub(crate) fn raw(outcome: &Outcome, from: u64, n: usize) -> Vec<u8> {
         What::Read { len, .. } => len as u64,
         _ => 0,
     };
-    let kept: u64 = outcome.transcript.entries.iter().map(read).sum();
+    let kept = outcome.transcript.entries.iter().map(read).fold(0, u64::saturating_add);
     if kept != head.saturating_add(outcome.octets_received) || outcome.openings.len() != 1 {
         // With another connection, or the log off for a while, nobody knows where octets stood.
         return Vec::new();
@@ -69,9 +67,9 @@ pub(crate) fn raw(outcome: &Outcome, from: u64, n: usize) -> Vec<u8> {
     for entry in &outcome.transcript.entries {
         let What::Read { len, head: kept } = &entry.what else { continue };
         let start = at;
-        at += *len as u64;
-        let wanted = head + from + octets.len() as u64;
-        if (start..start + kept.len() as u64).contains(&wanted) {
+        at = at.saturating_add(*len as u64);
+        let wanted = head.saturating_add(from).saturating_add(octets.len() as u64);
+        if (start..start.saturating_add(kept.len() as u64)).contains(&wanted) {
             let skip = usize::try_from(wanted - start).unwrap_or(usize::MAX);
             octets.extend(kept[skip..].iter().take(n - octets.len()));
             if kept.len() < *len {

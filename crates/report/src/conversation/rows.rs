@@ -296,24 +296,13 @@ impl Rows {
     }
 }
 
-/// For how long a timer ran that has now expired.
 fn waited(before: &[Entry], expired: &Entry) -> String {
-    let What::TimerExpired { timer, .. } = &expired.what else { return String::new() };
-    let started = before.iter().rev().find_map(|entry| match &entry.what {
-        What::TimerStarted { timer: started, after, .. }
-            if started == timer && entry.connection == expired.connection =>
-        {
-            Some(*after)
-        }
-        _ => None,
-    });
-    started.map_or_else(String::new, |after| format!("waited {} ms: ", after.as_millis()))
+    log::timer_ran(before, expired)
+        .map_or_else(String::new, |after| format!("waited {} ms: ", after.as_millis()))
 }
 
 fn octets_of(header: &FrameHeader) -> u64 {
-    let mut octets = Vec::new();
-    header.encode(&mut octets);
-    (octets.len() as u64).saturating_add(header.length)
+    (header.octets().len() as u64).saturating_add(header.length)
 }
 
 /// The lines of a row; the octets at these places of a frame are put into brackets.

@@ -313,7 +313,8 @@ fn peer_rows(view: &View<'_>, ids: &[CaseId], cards: &[Card]) -> Vec<PeerRow> {
             }
         }
         let new = view.gate.map(|gate| {
-            let of = |finding: &&Finding| finding.peer == peer.peer;
+            let name = visible(&peer.peer);
+            let of = |finding: &&Finding| finding.peer == name;
             gate.findings().iter().filter(of).filter(|f| f.kind == FindingKind::New).count()
         });
         PeerRow {

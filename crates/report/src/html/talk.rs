@@ -168,10 +168,7 @@ fn rows(outcome: &Outcome, deciding: Option<usize>, at: Option<usize>) -> Vec<Ro
                 }
             }
             What::TimerExpired { timer, mark } => {
-                let after = entries[..index].iter().rev().find_map(|earlier| match &earlier.what {
-                    What::TimerStarted { timer: t, after, .. } if t == timer => Some(*after),
-                    _ => None,
-                });
+                let after = log::timer_ran(&entries[..index], entry);
                 rows.push(wait(entry, *timer, after, mark.as_deref()));
             }
             What::WriteShutDown => rows.push(end(entry, "tester", "ends its sending half of TCP")),
@@ -196,7 +193,7 @@ fn sends_more(entries: &[Entry]) -> bool {
     same.any(|entry| matches!(entry.what, What::FrameSent { .. }))
 }
 
-/// Whether a frame holds an octet of the stream, or ends right before it.
+/// Whether a frame holds an octet of the stream.
 fn holds(header: &FrameHeader, offset: u64, at: u64) -> bool {
     let mut octets = Vec::new();
     header.encode(&mut octets);

@@ -94,12 +94,14 @@ impl Verdict {
     pub(super) const fn meaning(self) -> &'static str {
         match self {
             Self::Failed => "a rule was broken, in what was sent or in the closing",
-            Self::Unstable => "attempts came to different verdicts; the one made alone counts",
+            Self::Unstable => {
+                "attempts came to different verdicts; the page of the case says which one counts"
+            }
             Self::NonStrict => "allowed, but another behaviour is preferred",
             Self::Informational => "no rule says what is right; it is worth knowing",
             Self::Unimplemented => "the peer does not have the extension that the case is about",
             Self::Passed => "the peer did what the rules ask for",
-            Self::Missing => "excluded for this peer, not run, or the peer was gone",
+            Self::Missing => "excluded for this peer, not asked for, not run, or the peer was gone",
         }
     }
 }

@@ -33,7 +33,7 @@ fn rows_that_come_one_by_one_are_those_of_the_whole() {
         for (id, record) in results.records(&peer.peer) {
             let case = cases.iter().find(|case| case.id == *id);
             for attempt in record.attempts() {
-                let whole = text(&conversation::render(case, attempt, JudgeKind::Rfc));
+                let whole = text(&conversation::render(&results, case, attempt, JudgeKind::Rfc));
                 let (whole_rows, whole_rest) = whole.split_once("\n\n").unwrap();
                 let (mut live, heading) = Live::begin();
                 let mut rows = text(&heading);
@@ -44,7 +44,7 @@ fn rows_that_come_one_by_one_are_those_of_the_whole() {
                     rows += &text(&live.take(&logged(&attempt.outcome, from, to)));
                     from = to;
                 }
-                rows += &text(&live.conclude(case, attempt, JudgeKind::Rfc));
+                rows += &text(&live.conclude(&results, case, attempt, JudgeKind::Rfc));
                 let (rows, rest) = rows.split_once("\n\n").unwrap();
                 // What decides is marked afterwards.
                 let plain = |rows: &str| rows.replace('✗', " ");
@@ -79,7 +79,25 @@ fn what_decides_is_told_once_more() {
     let answered = text(&live.take(&logged(&attempt.outcome, read + 1, entries.len())));
     assert!(answered.contains("HTTP/1.1 "), "{answered}");
     let case = cases.iter().find(|case| case.id == *id);
-    let rest = text(&live.conclude(case, attempt, JudgeKind::Rfc));
+    let rest = text(&live.conclude(&results, case, attempt, JudgeKind::Rfc));
     assert!(rest.contains("\nwhat decides\n") && rest.contains("✗ "), "{rest}");
     assert!(!rest.contains("GET / HTTP/1.1"), "{rest}");
+}
+
+/// One case says nothing of all cases.
+#[test]
+fn one_attempt_is_told_of_alone() {
+    let (results, cases) = (both(), catalogue());
+    let mut told = 0;
+    for peer in results.peers() {
+        for (id, record) in results.records(&peer.peer) {
+            let case = cases.iter().find(|case| case.id == *id);
+            for attempt in record.attempts().iter().filter(|attempt| attempt.rfc.deviates()) {
+                let whole = text(&conversation::render(&results, case, attempt, JudgeKind::Rfc));
+                assert!(!whole.contains("cause     Every"), "{whole}");
+                told += usize::from(whole.contains("cause     "));
+            }
+        }
+    }
+    assert!(told > 2, "{told}");
 }

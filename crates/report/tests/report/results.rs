@@ -1,6 +1,7 @@
 //! `results.jsonl`: written, read back, cut off and damaged.
 
 use proptest::prelude::*;
+use serde_json::Value;
 use wsproof_engine::CaseId;
 use wsproof_report::{
     Counts, JudgeKind, Line, Missing, Results,
@@ -104,6 +105,53 @@ fn errors_name_the_line_the_field_and_the_mend() {
     check_error("[]", end);
 }
 
+/// Renders the results in every way.
+fn render_all(results: &Results) {
+    let cases = catalogue();
+    wsproof_report::classic::files(results, &cases);
+    wsproof_report::html::files(results, &cases, JudgeKind::Rfc, |_| None);
+    wsproof_report::text_summary(&gate(results, None), None);
+    wsproof_report::pcapng::files(results, &cases).for_each(drop);
+    for peer in results.peers() {
+        for attempt in results.records(&peer.peer).flat_map(|(_, r)| r.attempts()) {
+            let case = cases.iter().find(|case| case.id == attempt.case);
+            wsproof_report::conversation::render(results, case, attempt, JudgeKind::Rfc);
+        }
+    }
+}
+
+/// Sets all numbers under a name.
+fn set(value: &mut Value, name: &str, number: u64) {
+    match value {
+        Value::Object(fields) => {
+            for (key, value) in fields {
+                if key == name && value.is_u64() {
+                    *value = number.into();
+                }
+                set(value, name, number);
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(|item| set(item, name, number)),
+        _ => {}
+    }
+}
+
+#[test]
+fn numbers_without_bounds_never_panic() {
+    let lines = text(&bad_lines(HOSTILE));
+    for name in ["offset", "len", "length", "first_difference", "octets_received"] {
+        for number in [u64::MAX, u64::MAX - 1, u64::from(u32::MAX)] {
+            let damaged = lines.lines().map(|line| {
+                let mut line: Value = serde_json::from_str(line).unwrap();
+                set(&mut line, name, number);
+                format!("{line}\n")
+            });
+            let results = Results::parse(damaged.collect::<String>().as_bytes()).unwrap();
+            render_all(&results);
+        }
+    }
+}
+
 proptest! {
     #[test]
     fn damaged_results_never_panic(at in 0usize..20_000, octet: u8) {
@@ -111,17 +159,7 @@ proptest! {
         let at = at % octets.len();
         octets[at] = octet;
         if let Ok(results) = Results::parse(&octets) {
-            let cases = catalogue();
-            wsproof_report::classic::files(&results, &cases);
-            wsproof_report::html::files(&results, &cases, JudgeKind::Rfc, |_| None);
-            wsproof_report::text_summary(&gate(&results, None), None);
-            wsproof_report::pcapng::files(&results, &cases).for_each(drop);
-            for peer in results.peers() {
-                for attempt in results.records(&peer.peer).flat_map(|(_, r)| r.attempts()) {
-                    let case = cases.iter().find(|case| case.id == attempt.case);
-                    wsproof_report::conversation::render(case, attempt, JudgeKind::Rfc);
-                }
-            }
+            render_all(&results);
         }
     }
 
