@@ -87,19 +87,32 @@ pub(crate) struct Compressor {
     deflater: Deflater,
     /// Which message of a loop the deflater stands before, if it made all earlier ones.
     next: Option<u32>,
+    /// A message of a loop that was made before it was asked for, and its number.
+    ahead: Option<(u32, Arc<[u8]>)>,
 }
 
 impl Compressor {
     pub(crate) fn new(how: Compression) -> Self {
-        Self { how, deflater: Deflater::new(how, LEVEL), next: Some(0) }
+        Self { how, deflater: Deflater::new(how, LEVEL), next: Some(0), ahead: None }
     }
 
     /// Compresses a message that is not part of a loop.
     pub(crate) fn message(&mut self, payload: &[u8]) -> Vec<u8> {
         self.next = None;
+        if self.ahead.take().is_some() {
+            // The peer never sees that message, so that nothing may refer to it.
+            self.deflater = Deflater::new(self.how, LEVEL);
+        }
         let mut compressed = Vec::new();
         self.deflater.message(payload, &mut compressed);
         compressed
+    }
+
+    /// Makes the nth message of a loop, which will be asked for next.
+    pub(crate) fn prepare(&mut self, corpus: &'static str, size: usize, cutter: &Cutter, n: u32) {
+        if self.ahead.is_none() {
+            self.ahead = Some((n, self.make(corpus, size, cutter, n)));
+        }
     }
 
     /// The nth message of a loop, all earlier ones of which were sent on this connection.
@@ -110,6 +123,13 @@ impl Compressor {
         cutter: &Cutter,
         n: u32,
     ) -> Arc<[u8]> {
+        match self.ahead.take() {
+            Some((number, message)) if number == n => message,
+            _ => self.make(corpus, size, cutter, n),
+        }
+    }
+
+    fn make(&mut self, corpus: &'static str, size: usize, cutter: &Cutter, n: u32) -> Arc<[u8]> {
         let key = Key { corpus, size, how: self.how };
         let kept = || KEPT_STREAMS.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(message) = kept().find(&key, n as usize) {
@@ -229,6 +249,9 @@ mod tests {
             let mut messages = Vec::new();
             for (compressor, reader) in compressors.iter_mut().zip(&mut readers) {
                 let message = compressor.nth(MIXED.name, size, &cutter, n);
+                if n % 3 == 0 {
+                    compressor.prepare(MIXED.name, size, &cutter, n + 1);
+                }
                 let mut came = Vec::new();
                 let take = |octets: &[u8]| {
                     came.extend_from_slice(octets);
@@ -241,6 +264,18 @@ mod tests {
             }
             assert!(messages[0] == messages[1], "message {n} of {size}, {how:?}");
         }
+        // What was prepared is left out.
+        let [mut compressor, _] = compressors;
+        let cutter = Series::Windows { corpus: MIXED, size }.cutter();
+        compressor.prepare(MIXED.name, size, &cutter, 12);
+        let mut came = Vec::new();
+        let take = |octets: &[u8]| {
+            came.extend_from_slice(octets);
+            ControlFlow::Continue(())
+        };
+        readers[0].push(&compressor.message(b"all that is known"), take).unwrap();
+        readers[0].end_message().unwrap();
+        assert_eq!(came, b"all that is known", "{size}, {how:?}");
         let mut compressor = Compressor::new(how);
         let mut auditor = Auditor::new(how.context_takeover).watching(how.window());
         for n in 0..12 {

@@ -232,6 +232,23 @@ impl Run {
         self.traffic = Some(traffic);
     }
 
+    /// Does ahead what will be needed once the peer has answered well. Call it where there is
+    /// nothing else to do; what the peer sees stays the same.
+    pub fn prepare(&mut self) {
+        let Accept::EchoLoop { series: Series::Windows { corpus, size }, count, .. } =
+            &self.case.accept
+        else {
+            return;
+        };
+        let Some(cutter) = &self.cutter else { return };
+        for connection in self.connections.iter_mut().filter(|connection| connection.is_open()) {
+            let n = connection.messages_sent;
+            if let Some(compressor) = connection.compressor.as_mut().filter(|_| n < *count) {
+                compressor.prepare(corpus.name, *size, cutter, n);
+            }
+        }
+    }
+
     pub(crate) fn send_next_of_loop(&mut self, id: ConnectionId) {
         let Accept::EchoLoop { kind, series, .. } = &self.case.accept else { return };
         let Some(cutter) = &self.cutter else { return };

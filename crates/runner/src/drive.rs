@@ -339,7 +339,12 @@ impl Driver {
         if alarm.poll(cx).is_ready() {
             return Poll::Ready(Progress::Alarm);
         }
-        if moved { Poll::Ready(Progress::Moved) } else { Poll::Pending }
+        if moved {
+            return Poll::Ready(Progress::Moved);
+        }
+        // The peer is at work, and so can we be.
+        self.run.prepare();
+        Poll::Pending
     }
 
     fn poll_read(&mut self, id: usize, cx: &mut Context<'_>) -> bool {
