@@ -26,6 +26,26 @@ pub(super) struct Difference {
     pub(super) why: Vec<Piece>,
 }
 
+/// Rows of which only the first ones are shown: the table of all cases has the rest.
+pub(super) struct Rows<T> {
+    pub(super) shown: Vec<T>,
+    pub(super) more: usize,
+}
+
+impl<T> Rows<T> {
+    fn new(mut rows: impl Iterator<Item = T>, most: usize) -> Self {
+        Self { shown: rows.by_ref().take(most).collect(), more: rows.count() }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.shown.is_empty()
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.shown.len() + self.more
+    }
+}
+
 type Final<'a> = (&'a str, &'a CaseId, &'a Record, &'a Attempt);
 
 fn finals<'a>(view: &View<'a>) -> impl Iterator<Item = Final<'a>> {
@@ -38,7 +58,7 @@ fn finals<'a>(view: &View<'a>) -> impl Iterator<Item = Final<'a>> {
     })
 }
 
-pub(super) fn asides(view: &View<'_>, verdict: Verdict) -> Vec<Aside> {
+pub(super) fn asides(view: &View<'_>, verdict: Verdict) -> Rows<Aside> {
     let found = finals(view).filter(|(peer, id, ..)| Verdict::of(view, peer, id) == verdict);
     let aside = found.map(|(peer, id, record, attempt)| Aside {
         id: visible(id.as_str()),
@@ -53,7 +73,7 @@ pub(super) fn asides(view: &View<'_>, verdict: Verdict) -> Vec<Aside> {
             linked(&format!("{title}: {}", bounded(&visible(reason), 300)))
         },
     });
-    aside.take(200).collect()
+    Rows::new(aside, 200)
 }
 
 /// The verdicts of all attempts in order, each with a link to it.
@@ -83,7 +103,7 @@ pub(super) fn attempts(view: &View<'_>, record: &Record, page: &str) -> Vec<Piec
     pieces
 }
 
-pub(super) fn differing(view: &View<'_>) -> Vec<Difference> {
+pub(super) fn differing(view: &View<'_>) -> Rows<Difference> {
     let found = finals(view).filter(|(.., attempt)| differs(attempt));
     let difference = found.map(|(peer, id, _, attempt)| {
         let say = |kind| {
@@ -103,5 +123,17 @@ pub(super) fn differing(view: &View<'_>) -> Vec<Difference> {
             why: linked(&bounded(&visible(&why), 300)),
         }
     });
-    difference.take(600).collect()
+    Rows::new(difference, 600)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_shown_is_counted() {
+        let rows = Rows::new(0..5, 3);
+        assert_eq!((&rows.shown[..], rows.more, rows.len()), (&[0, 1, 2][..], 2, 5));
+        assert!(Rows::new(0..0, 3).is_empty());
+    }
 }

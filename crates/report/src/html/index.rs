@@ -5,7 +5,7 @@ use wsproof_engine::CaseId;
 
 use super::{
     View,
-    aside::{Aside, Difference, asides, differing},
+    aside::{Aside, Difference, Rows, asides, differing},
     card::{CONFIRMED, Card},
     charts, data,
     matrix::{self, Section},
@@ -43,9 +43,9 @@ pub(super) struct Index {
     causes: Vec<CauseRow>,
     cards: Vec<Card>,
     conforms: Vec<String>,
-    unstable: Vec<Aside>,
-    informational: Vec<Aside>,
-    differing: Vec<Difference>,
+    unstable: Rows<Aside>,
+    informational: Rows<Aside>,
+    differing: Rows<Difference>,
     charts: Vec<charts::Chart>,
     /// The peers in the order of the columns of all cases.
     columns: Vec<String>,
