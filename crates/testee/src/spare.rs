@@ -9,8 +9,11 @@ use std::sync::{Mutex, PoisonError};
 /// Smaller buffers are not worth it.
 const LARGE: usize = 256 << 10;
 
-/// Octets that are kept in all.
-const KEPT: usize = 64 << 20;
+/// Octets that are kept in all: as much as a few connections with large messages have in use.
+const KEPT: usize = 128 << 20;
+
+/// Room is made for so many times what has come, however much is announced: anybody can announce.
+const AHEAD: usize = 64;
 
 static SPARE: Mutex<Vec<Vec<u8>>> = Mutex::new(Vec::new());
 
@@ -27,23 +30,29 @@ pub(crate) fn give(mut buffer: Vec<u8>) {
     }
 }
 
-/// Appends octets, in a buffer that was used before if this one is too small.
-pub(crate) fn extend(buffer: &mut Vec<u8>, octets: &[u8]) {
+/// Appends octets, of which `more` will follow if that is known. If the buffer is too small, one
+/// that was used before takes its place.
+pub(crate) fn extend(buffer: &mut Vec<u8>, octets: &[u8], more: Option<usize>) {
     let wanted = buffer.len() + octets.len();
-    if wanted > buffer.capacity()
-        && wanted >= LARGE
-        && let Some(mut larger) = take(wanted)
-    {
+    if wanted > buffer.capacity() && wanted >= LARGE {
+        let room = room(wanted, more);
+        let mut larger = take(room).unwrap_or_else(|| Vec::with_capacity(room));
         larger.extend_from_slice(buffer);
         give(std::mem::replace(buffer, larger));
     }
     buffer.extend_from_slice(octets);
 }
 
-/// The smallest buffer that holds twice as many octets, so that what grows is seldom copied.
+/// How large a buffer is to be. Twice as large as it must be if it may grow, so that its octets are
+/// seldom copied.
+fn room(wanted: usize, more: Option<usize>) -> usize {
+    wanted.saturating_add(more.unwrap_or(wanted).min(wanted.saturating_mul(AHEAD)))
+}
+
+/// The smallest buffer that holds so many octets.
 fn take(octets: usize) -> Option<Vec<u8>> {
     let mut spare = SPARE.lock().unwrap_or_else(PoisonError::into_inner);
-    let large = spare.iter().enumerate().filter(|(_, it)| it.capacity() / 2 >= octets);
+    let large = spare.iter().enumerate().filter(|(_, it)| it.capacity() >= octets);
     let (found, _) = large.min_by_key(|(_, it)| it.capacity())?;
     Some(spare.swap_remove(found))
 }
@@ -61,8 +70,15 @@ mod tests {
         }
         assert!(held() > KEPT / 2);
         let mut buffer = b"before".to_vec();
-        extend(&mut buffer, &vec![b'*'; LARGE]);
+        extend(&mut buffer, &vec![b'*'; LARGE], None);
         assert!(buffer.starts_with(b"before**") && buffer.len() == LARGE + 6);
         assert!(SPARE.lock().unwrap().iter().all(|it| it.is_empty() && it.capacity() >= LARGE));
+    }
+
+    #[test]
+    fn what_is_announced_is_believed_only_so_far() {
+        assert_eq!(room(LARGE, None), 2 * LARGE);
+        assert_eq!(room(LARGE, Some(100)), LARGE + 100);
+        assert_eq!(room(LARGE, Some(usize::MAX)), (AHEAD + 1) * LARGE);
     }
 }

@@ -174,7 +174,10 @@ impl Receiver {
             }
             Sink::Message => {
                 let last = ends && (frame.fin || behaviour.fragments == Fragments::Separate);
-                let Some(payload) = self.gather_message(data, ends, last, behaviour)? else {
+                // What else is to come is known while the last frame comes.
+                let more = usize::try_from(frame.length - frame.at).ok().filter(|_| frame.fin);
+                let Some(payload) = self.gather_message(data, (ends, more), last, behaviour)?
+                else {
                     return Ok(None);
                 };
                 let text = self.message.as_ref().is_some_and(|message| message.text);
@@ -191,7 +194,7 @@ impl Receiver {
     fn gather_message<'a>(
         &mut self,
         data: &'a [u8],
-        ends_frame: bool,
+        (ends_frame, more): (bool, Option<usize>),
         last: bool,
         behaviour: &Behaviour,
     ) -> Result<Option<Cow<'a, [u8]>>, Failure> {
@@ -209,7 +212,7 @@ impl Receiver {
             incoming.push(data, last, |piece| {
                 // Of two faults the first one counts, wherever the octets were cut.
                 let fits = &piece[..piece.len().min(limit.saturating_sub(gathered.len()))];
-                spare::extend(gathered, fits);
+                spare::extend(gathered, fits, None);
                 message.check(fits, false, how)?;
                 if fits.len() == piece.len() { Ok(()) } else { Err(Failure::too_big()) }
             })?;
@@ -220,7 +223,7 @@ impl Receiver {
                 message.check_end(data, how)?;
                 return Ok(Some(Cow::Borrowed(data)));
             }
-            spare::extend(gathered, data);
+            spare::extend(gathered, data, more);
         }
         if !last {
             return Ok(None);
