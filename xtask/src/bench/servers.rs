@@ -114,7 +114,7 @@ impl Bench<'_> {
 fn row(peer: &str, tool: &str, runs: &[Run], base: &[Run], parts: &Parts) {
     let wall = |run: &Run| Some(run.wall);
     let Some(middle) = median(runs, wall) else { return };
-    let walls = || runs.iter().map(|run| run.wall.as_secs_f64());
+    let walls = || runs.iter().map(|run| run.wall);
     let server = median(runs, |run| run.peer);
     println!(
         "| {peer} | {tool} | {} | {middle:.2} | {:.2} | {:.2} | {} | {} | {} | {} | {} | {} | {} | {} |",
