@@ -30,7 +30,7 @@ pub(crate) const USAGE: &str = "\
   bench growth [--runs N]
           Time and memory with more servers, clients and results, once unless
           told; draws docs/pictures/growth-*.svg
-          --wstest PATH: the original, which then runs by turns with ours";
+          PATH is the original, which then runs by turns with ours";
 
 /// What the measurements have in common.
 struct Bench<'a> {
@@ -88,7 +88,7 @@ fn request<'a>(words: &[&'a str]) -> anyhow::Result<Request<'a>> {
         "agents" => Measurement { run: agents::run, beside_wstest: true },
         "echo" => Measurement { run: echo::run, beside_wstest: false },
         "growth" => Measurement { run: growth::run, beside_wstest: false },
-        other => bail!("`bench {other}` is not known:\n{USAGE}"),
+        other => bail!("`bench {other}` is not known:\n  {USAGE}"),
     };
     let (mut runs, mut wstest) = (None, None);
     for option in options.chunks(2) {
@@ -98,10 +98,10 @@ fn request<'a>(words: &[&'a str]) -> anyhow::Result<Request<'a>> {
                 runs = Some(n.with_context(|| format!("`{}` is no number of runs", option[1]))?);
             }
             ["--wstest", path] => {
-                ensure!(measurement.beside_wstest, "`bench {what}` takes no --wstest:\n{USAGE}");
+                ensure!(measurement.beside_wstest, "`bench {what}` takes no --wstest:\n  {USAGE}");
                 wstest = Some(path);
             }
-            _ => bail!("`{}` is not known to `bench`:\n{USAGE}", option.join(" ")),
+            _ => bail!("`{}` is not known to `bench`:\n  {USAGE}", option.join(" ")),
         }
     }
     Ok(Request { measurement, wstest, runs })

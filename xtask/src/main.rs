@@ -35,10 +35,11 @@ const USAGE: &str = "\
   layers  Compare the dependencies between our crates with the allowed arrows
   lines   Find files that are too long
   schema [--check]
-          Write the JSON Schema of results.jsonl, or find out whether it is up to date";
+          Write the JSON Schema of results.jsonl, or find out whether it is up to
+          date";
 
 fn usage() -> String {
-    format!("Usage: cargo xtask <COMMAND>\n\nCommands:\n{}\n{USAGE}", bench::USAGE)
+    format!("Usage: cargo xtask <COMMAND>\n\nCommands:\n  {}\n  {USAGE}", bench::USAGE)
 }
 
 /// Lints and documentation with these flags fail on any warning.
