@@ -10,23 +10,27 @@ mod servers;
 
 use std::{fs, path::Path};
 
-use anyhow::{Context, bail};
+use anyhow::{Context, bail, ensure};
 
 use crate::peers;
 
 /// What `cargo xtask bench` takes.
 pub(crate) const USAGE: &str = "\
-  bench [servers] [OPTIONS]
-          Time the 247 quick cases against several servers
-  bench all [OPTIONS]
+  bench [servers] [--runs N] [--wstest PATH]
+          Time the 247 quick cases against several servers, 3 times unless told,
+          and against two that are wrong, once
+  bench all [--runs N] [--wstest PATH]
           Time all 517 cases against npm ws and Bun, once unless told
-  bench agents [OPTIONS]
-          Time the fuzzing server with 1 and with 50 clients
-  bench echo [OPTIONS]
-          Load the echo server and three others by turns; draws docs/pictures/echo.svg
-  bench growth
-          Time and memory with more servers, clients and results; draws docs/pictures/growth-*.svg
-          OPTIONS: --runs N, 3 unless told; --wstest PATH, to run the original by turns";
+  bench agents [--runs N] [--wstest PATH]
+          Time the fuzzing server with 1 and with 50 clients, 3 times and once
+          unless told
+  bench echo [--runs N]
+          Load the echo server and three others by turns, 3 times unless told;
+          draws docs/pictures/echo.svg
+  bench growth [--runs N]
+          Time and memory with more servers, clients and results, once unless
+          told; draws docs/pictures/growth-*.svg
+          PATH is the original, which then runs by turns with ours";
 
 /// What the measurements have in common.
 struct Bench<'a> {
@@ -35,6 +39,20 @@ struct Bench<'a> {
     binary: &'a Path,
     /// For files that nobody needs afterwards.
     folder: &'a Path,
+    wstest: Option<&'a str>,
+    runs: Option<usize>,
+}
+
+/// One of the measurements, and whether the original can take part in it.
+#[derive(Clone, Copy)]
+struct Measurement {
+    run: fn(&Bench<'_>) -> anyhow::Result<()>,
+    beside_wstest: bool,
+}
+
+/// What the words of the command line ask for.
+struct Request<'a> {
+    measurement: Measurement,
     wstest: Option<&'a str>,
     runs: Option<usize>,
 }
@@ -50,33 +68,82 @@ impl Bench<'_> {
 
 /// Runs what the words of the command line name, and prints tables.
 pub(crate) fn run(root: &Path, words: &[&str]) -> anyhow::Result<()> {
+    let Request { measurement, wstest, runs } = request(words)?;
+    let binary = peers::build(root)?;
+    let folder = std::env::temp_dir().join(format!("wsproof-bench-{}", std::process::id()));
+    fs::create_dir_all(&folder)?;
+    let done = (measurement.run)(&Bench { root, binary: &binary, folder: &folder, wstest, runs });
+    fs::remove_dir_all(&folder)?;
+    done
+}
+
+fn request<'a>(words: &[&'a str]) -> anyhow::Result<Request<'a>> {
     let (what, options) = match words {
         [what, options @ ..] if !what.starts_with('-') => (*what, options),
         options => ("servers", options),
+    };
+    let measurement = match what {
+        "servers" => Measurement { run: servers::quick, beside_wstest: true },
+        "all" => Measurement { run: servers::all, beside_wstest: true },
+        "agents" => Measurement { run: agents::run, beside_wstest: true },
+        "echo" => Measurement { run: echo::run, beside_wstest: false },
+        "growth" => Measurement { run: growth::run, beside_wstest: false },
+        other => bail!("`bench {other}` is not known:\n  {USAGE}"),
     };
     let (mut runs, mut wstest) = (None, None);
     for option in options.chunks(2) {
         match *option {
             ["--runs", n] => {
-                let n: usize = n.parse().with_context(|| format!("`{n}` is no number of runs"))?;
-                runs = Some(n.max(1));
+                let n = n.parse().ok().filter(|&n| n > 0);
+                runs = Some(n.with_context(|| format!("`{}` is no number of runs", option[1]))?);
             }
-            ["--wstest", path] => wstest = Some(path),
-            _ => bail!("`{}` is not known to `bench`:\n{USAGE}", option.join(" ")),
+            ["--wstest", path] => {
+                ensure!(measurement.beside_wstest, "`bench {what}` takes no --wstest:\n  {USAGE}");
+                wstest = Some(path);
+            }
+            _ => bail!("`{}` is not known to `bench`:\n  {USAGE}", option.join(" ")),
         }
     }
-    let measure = match what {
-        "servers" => servers::quick,
-        "all" => servers::all,
-        "agents" => agents::run,
-        "echo" => echo::run,
-        "growth" => growth::run,
-        other => bail!("`bench {other}` is not known:\n{USAGE}"),
-    };
-    let binary = peers::build(root)?;
-    let folder = std::env::temp_dir().join(format!("wsproof-bench-{}", std::process::id()));
-    fs::create_dir_all(&folder)?;
-    let done = measure(&Bench { root, binary: &binary, folder: &folder, wstest, runs });
-    fs::remove_dir_all(&folder)?;
-    done
+    Ok(Request { measurement, wstest, runs })
+}
+
+/// A picture as a file: `body` on white, with this title.
+fn svg(width: f64, height: f64, title: &str, body: &str) -> String {
+    format!(
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width}\" height=\"{height}\" \
+         viewBox=\"0 0 {width} {height}\" role=\"img\" font-family=\"sans-serif\" \
+         font-size=\"12\">\n<title>{title}</title>\n\
+         <rect width=\"100%\" height=\"100%\" fill=\"#fff\"/>\n{body}</svg>\n"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is asked for: runs and the original; or a part of what is wrong.
+    fn check(words: &[&str], expected: Result<(Option<usize>, Option<&str>), &str>) {
+        match (request(words), expected) {
+            (Ok(request), expected) => {
+                assert_eq!(Ok((request.runs, request.wstest)), expected, "{words:?}");
+            }
+            (Err(error), Err(expected)) => {
+                assert!(error.to_string().contains(expected), "{words:?}: {error}");
+            }
+            (Err(error), Ok(_)) => panic!("{words:?}: {error}"),
+        }
+    }
+
+    #[test]
+    fn options_that_are_not_taken_are_refused() {
+        check(&[], Ok((None, None)));
+        check(&["--runs", "5"], Ok((Some(5), None)));
+        check(&["agents", "--wstest", "w", "--runs", "2"], Ok((Some(2), Some("w"))));
+        check(&["growth", "--runs", "2"], Ok((Some(2), None)));
+        check(&["growth", "--wstest", "w"], Err("`bench growth` takes no --wstest"));
+        check(&["echo", "--wstest", "w"], Err("`bench echo` takes no --wstest"));
+        check(&["echo", "--runs", "0"], Err("`0` is no number of runs"));
+        check(&["all", "--runs"], Err("`--runs` is not known"));
+        check(&["alle"], Err("`bench alle` is not known"));
+    }
 }

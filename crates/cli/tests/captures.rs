@@ -118,6 +118,7 @@ fn wireshark_sees_what_was_logged() {
 }
 
 #[test]
+#[cfg_attr(not(target_os = "linux"), ignore = "CI has tshark on Linux alone")]
 fn a_capture_of_a_replay_has_what_measured_cases_do_not_log() {
     if !packages::can_be_run("tshark") {
         return packages::skip("tshark cannot be run");
@@ -146,6 +147,7 @@ fn a_capture_of_a_replay_has_what_measured_cases_do_not_log() {
 
 #[cfg(unix)]
 #[test]
+#[cfg_attr(not(target_os = "linux"), ignore = "CI has tshark on Linux alone")]
 fn clients_are_captured_too() {
     if !packages::can_be_run("tshark") {
         return packages::skip("tshark cannot be run");

@@ -8,7 +8,7 @@ use std::{
     fs,
     io::{BufRead, BufReader},
     path::Path,
-    process::{Command, Stdio},
+    process::Stdio,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -16,7 +16,7 @@ use std::{
     time::Duration,
 };
 
-use support::{BINARY, echo, serve, with_defect, wsproof};
+use support::{BINARY, command, echo, serve, with_defect, wsproof};
 use tempfile::TempDir;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -149,7 +149,7 @@ fn lines_are_printed_when_they_happen() {
             gave_up.fetch_or(told.is_err(), Ordering::Relaxed);
         }
     });
-    let mut replay = Command::new(BINARY)
+    let mut replay = command(BINARY)
         .args(["replay", "out", "1.1.2", &held.url(), "--no-deadline"])
         .current_dir(dir)
         .stdout(Stdio::piped())

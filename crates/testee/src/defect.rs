@@ -303,9 +303,11 @@ defects! {
     Surrogates "utf8-accepts-surrogates" "accepts surrogates in UTF-8"
         |it| it.text = TextCheck::Except(TextFlaw::Surrogate);
     TcpKept "tcp-kept" "never ends TCP"
+        |it| { it.tcp = TcpEnd::Never; it.tcp_of_failed = TcpEnd::Never };
+    TcpKeptAfterClose "tcp-kept-after-close" "never ends TCP after a closing handshake"
         |it| it.tcp = TcpEnd::Never;
     TcpReset "tcp-reset" "ends TCP with a reset"
-        |it| it.tcp = TcpEnd::Reset;
+        |it| { it.tcp = TcpEnd::Reset; it.tcp_of_failed = TcpEnd::Reset };
     TextAtFrameEnd "utf8-at-frame-end" "checks text when a frame is complete"
         |it| it.text = TextCheck::AtFrameEnd;
     TextAtMessageEnd "utf8-at-message-end" "checks text when the message is complete"

@@ -359,7 +359,7 @@ impl Endpoint {
         };
         if self.phase == Phase::Closing {
             self.events.push_back(Event::Closed { code, reason, clean: true });
-            return self.end_tcp(now);
+            return self.end_tcp(now, self.behaviour.tcp);
         }
         if self.behaviour.after_close == AfterClose::Nothing {
             return self.answer_close(now, code, reason);
@@ -408,7 +408,7 @@ impl Endpoint {
         if self.phase == Phase::Open {
             self.send_close(Some(code.0), why);
         }
-        self.end_tcp(now);
+        self.end_tcp(now, self.behaviour.tcp_of_failed);
     }
 
     fn send_close(&mut self, code: Option<u16>, reason: &str) {
@@ -423,10 +423,10 @@ impl Endpoint {
     /// Ends TCP after the last close frame: the server first, the client after the server
     /// (RFC 6455, 7.1.1). Ending it at once might take the close frame away from the peer, as
     /// octets that arrive later would be answered with a reset.
-    fn end_tcp(&mut self, now: Duration) {
+    fn end_tcp(&mut self, now: Duration, end: TcpEnd) {
         self.phase = Phase::Lingering;
         self.deadline = limit(now, self.close_timeout);
-        match self.behaviour.tcp {
+        match end {
             TcpEnd::Orderly if self.role == Role::Server => {
                 self.sender.then(now, Transmit::ShutdownWrite, self.behaviour.delay);
             }

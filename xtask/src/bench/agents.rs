@@ -1,10 +1,6 @@
 //! The fuzzing server with one client and with fifty, beside `wstest` with the same client.
 
-use std::{
-    fs,
-    process::Command,
-    time::{Duration, Instant},
-};
+use std::{fs, process::Command, time::Instant};
 
 use anyhow::Context;
 use serde_json::json;
@@ -28,7 +24,7 @@ pub(super) fn run(bench: &Bench<'_>) -> anyhow::Result<()> {
     );
     println!("|{}", "---|".repeat(8));
     for agents in AGENTS {
-        let runs = if agents == 1 { bench.runs.unwrap_or(3) } else { 1 };
+        let runs = bench.runs.unwrap_or(if agents == 1 { 3 } else { 1 });
         let (mut ours, mut theirs) = (Vec::new(), Vec::new());
         for _ in 0..runs {
             ours.push(walks(bench, Command::new(bench.binary).arg("wstest"), agents)?);
@@ -91,8 +87,8 @@ pub(super) fn serve(
     taken
 }
 
-/// Lets clients go through all cases at once. Returns how long it took.
-fn clients(bench: &Bench<'_>, port: u16, agents: usize) -> anyhow::Result<Duration> {
+/// Lets clients go through all cases at once. Returns how many seconds it took.
+fn clients(bench: &Bench<'_>, port: u16, agents: usize) -> anyhow::Result<f64> {
     let url = format!("ws://127.0.0.1:{port}");
     let started = Instant::now();
     let start = |n| {
@@ -102,5 +98,5 @@ fn clients(bench: &Bench<'_>, port: u16, agents: usize) -> anyhow::Result<Durati
     };
     let children = (0..agents).map(start).collect::<Result<Vec<_>, _>>()?;
     measure::wait(children)?;
-    Ok(started.elapsed())
+    Ok(started.elapsed().as_secs_f64())
 }

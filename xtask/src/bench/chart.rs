@@ -3,6 +3,8 @@
 
 use std::fmt::Write as _;
 
+use super::svg;
+
 /// Size of the picture, and where its axes are.
 const WIDTH: f64 = 640.0;
 const HEIGHT: f64 = 400.0;
@@ -28,16 +30,12 @@ pub(super) fn draw(title: &str, across: &str, lines: &[Line<'_>]) -> String {
     let (low, high) = decades(points().map(|point| point.1));
     let x = |value: f64| LEFT + (value.log10() - left) / (right - left) * (RIGHT - LEFT);
     let y = |value: f64| BOTTOM - (value.log10() - low) / (high - low) * (BOTTOM - TOP);
-    let mut svg = format!(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=\"img\" \
-         font-family=\"sans-serif\" font-size=\"13\">\n<title>{title}</title>\n\
-         <rect width=\"100%\" height=\"100%\" fill=\"#fff\"/>\n\
-         <text x=\"{LEFT}\" y=\"26\" font-size=\"16\">{title}</text>\n"
-    );
+    let mut body = String::new();
     let mut add = |text: String| {
-        svg.push_str(&text);
-        svg.push('\n');
+        body.push_str(&text);
+        body.push('\n');
     };
+    add(format!("<text x=\"{LEFT}\" y=\"26\" font-size=\"16\">{title}</text>"));
     for value in powers(left, right) {
         let at = x(value);
         add(format!("<path d=\"M{at:.1} {TOP}V{BOTTOM}\" stroke=\"#ddd\"/>"));
@@ -94,8 +92,7 @@ pub(super) fn draw(title: &str, across: &str, lines: &[Line<'_>]) -> String {
             line.name
         ));
     }
-    svg.push_str("</svg>\n");
-    svg
+    svg(WIDTH, HEIGHT, title, &body)
 }
 
 /// The powers of ten around all values.

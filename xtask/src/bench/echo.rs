@@ -6,7 +6,6 @@ mod picture;
 mod servers;
 
 use std::{
-    fs,
     io::{BufRead, BufReader},
     path::Path,
     process::Stdio,
@@ -18,7 +17,10 @@ use std::{
 use anyhow::Context;
 use serde_json::Value;
 
-use super::Bench;
+use super::{
+    Bench,
+    measure::{cell, median, threads_time},
+};
 use crate::peers::Peer;
 use servers::{Certificate, Place};
 
@@ -64,6 +66,7 @@ const WAYS: [Way; 4] = [
 /// What one run came to.
 #[derive(Clone, Copy)]
 struct Run {
+    messages: f64,
     per_second: f64,
     p50: f64,
     p99: f64,
@@ -154,13 +157,11 @@ fn measure(
     let number = |name: &str| found[name].as_f64().with_context(|| format!("no {name}"));
     let messages = number("messages")?;
     let cpu = match times[..] {
-        [Some(before), Some(after)] => {
-            Some(after.saturating_sub(before).as_secs_f64() * 1e6 / messages)
-        }
+        [Some(before), Some(after)] => Some((after - before) * 1e6 / messages),
         _ => None,
     };
     let [p50, p99] = [number("p50_us")? / 1e3, number("p99_us")? / 1e3];
-    Ok(Some(Run { per_second: number("messages_per_second")?, p50, p99, cpu }))
+    Ok(Some(Run { messages, per_second: number("messages_per_second")?, p50, p99, cpu }))
 }
 
 fn row(server: &str, (size, connections): Point, runs: &[Run]) {
@@ -171,31 +172,20 @@ fn row(server: &str, (size, connections): Point, runs: &[Run]) {
     let rates = || runs.iter().map(|run| run.per_second);
     let (min, max) = (rates().fold(f64::MAX, f64::min), rates().fold(0.0, f64::max));
     let figure = |figure: &dyn Fn(&Run) -> Option<f64>| median(runs, figure);
-    let rate = figure(&|run| Some(run.per_second)).unwrap_or_default();
+    let rate = figure(&|run| Some(run.per_second));
     #[expect(clippy::cast_precision_loss, reason = "no message is that large")]
-    let megabytes = rate * size as f64 / 1e6;
-    let cpu = figure(&|run| run.cpu).map_or_else(|| "?".to_owned(), |cpu| format!("{cpu:.1}"));
+    let megabytes = rate.map(|rate| rate * size as f64 / 1e6);
+    // A percentile says nothing if fewer messages went round than it takes to tell it apart.
+    let of_many = |least: f64, percentile: &dyn Fn(&Run) -> f64| {
+        let enough = runs.iter().all(|run| run.messages >= least);
+        cell(figure(&|run| enough.then(|| percentile(run))), 3)
+    };
     println!(
-        "| {size} | {connections} | {server} | {rate:.0} | {min:.0} | {max:.0} | {megabytes:.1} \
-         | {:.3} | {:.3} | {cpu} |",
-        figure(&|run| Some(run.p50)).unwrap_or_default(),
-        figure(&|run| Some(run.p99)).unwrap_or_default(),
+        "| {size} | {connections} | {server} | {} | {min:.0} | {max:.0} | {} | {} | {} | {} |",
+        cell(rate, 0),
+        cell(megabytes, 1),
+        of_many(3.0, &|run| run.p50),
+        of_many(100.0, &|run| run.p99),
+        cell(figure(&|run| run.cpu), 1),
     );
-}
-
-fn median(runs: &[Run], figure: impl Fn(&Run) -> Option<f64>) -> Option<f64> {
-    let mut found: Vec<_> = runs.iter().filter_map(figure).collect();
-    found.sort_by(f64::total_cmp);
-    found.get(found.len() / 2).copied()
-}
-
-/// Processor time of a process so far, all its threads together, as the scheduler counts it.
-fn threads_time(id: u32) -> Option<Duration> {
-    let mut nanos = 0;
-    for thread in fs::read_dir(format!("/proc/{id}/task")).ok()? {
-        // A thread may have ended meanwhile.
-        let Ok(text) = fs::read_to_string(thread.ok()?.path().join("schedstat")) else { continue };
-        nanos += text.split_whitespace().next()?.parse::<u64>().ok()?;
-    }
-    Some(Duration::from_nanos(nanos))
 }

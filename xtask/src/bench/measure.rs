@@ -15,12 +15,13 @@ const LOOK: Duration = Duration::from_millis(5);
 /// What one run took.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Run {
-    pub(super) wall: Duration,
+    /// In seconds.
+    pub(super) wall: f64,
     /// Peak resident memory in KiB, where the system tells.
     pub(super) memory: Option<u64>,
-    /// Processor time of the tool, and of its peer meanwhile, where the system tells.
-    pub(super) tool: Option<Duration>,
-    pub(super) peer: Option<Duration>,
+    /// Processor time of the tool, and of its peer meanwhile, in seconds, where the system tells.
+    pub(super) tool: Option<f64>,
+    pub(super) peer: Option<f64>,
 }
 
 /// Runs a tool to its end, beside a peer that goes on running.
@@ -37,9 +38,9 @@ pub(super) fn measure(tool: &mut Command, peer: Option<u32>) -> anyhow::Result<R
         tool = processor_time(child.id()).or(tool);
         thread::sleep(LOOK);
     };
-    let wall = started.elapsed();
+    let wall = started.elapsed().as_secs_f64();
     ensure!(status.code().is_some_and(|code| code < 2), "the tool ended with {status}");
-    let peer = peer_time().zip(before).map(|(after, before)| after.saturating_sub(before));
+    let peer = peer_time().zip(before).map(|(after, before)| after - before);
     Ok(Run { wall, memory, tool, peer })
 }
 
@@ -57,14 +58,27 @@ pub(super) fn wait(children: Vec<Child>) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Processor time of a process so far, all its threads together. Linux counts it in hundredths of
-/// a second.
-pub(super) fn processor_time(id: u32) -> Option<Duration> {
+/// Processor time of a process so far, in seconds: all its threads together, those that have ended
+/// too. Linux counts it in hundredths of a second.
+pub(super) fn processor_time(id: u32) -> Option<f64> {
     let text = fs::read_to_string(format!("/proc/{id}/stat")).ok()?;
     // The name, in parentheses, may hold anything; the fields are counted behind it.
     let fields: Vec<_> = text.rsplit_once(')')?.1.split_whitespace().collect();
-    let ticks = |index: usize| fields.get(index)?.parse::<u64>().ok();
-    Some(Duration::from_millis((ticks(11)? + ticks(12)?) * 10))
+    let ticks = |index: usize| fields.get(index)?.parse::<f64>().ok();
+    Some((ticks(11)? + ticks(12)?) / 100.0)
+}
+
+/// Processor time of a process so far, in seconds, as the scheduler counts it. Hundredths of a
+/// second are too coarse for spans that are shorter than one; but what threads had that have ended
+/// is missing here, so that it is for processes that keep theirs.
+pub(super) fn threads_time(id: u32) -> Option<f64> {
+    let mut nanos = 0.0;
+    for thread in fs::read_dir(format!("/proc/{id}/task")).ok()? {
+        // A thread may have ended meanwhile.
+        let Ok(text) = fs::read_to_string(thread.ok()?.path().join("schedstat")) else { continue };
+        nanos += text.split_whitespace().next()?.parse::<f64>().ok()?;
+    }
+    Some(nanos / 1e9)
 }
 
 /// The most memory that a process has had so far, in KiB.
@@ -78,18 +92,23 @@ pub(super) fn peak(id: u32) -> Option<u64> {
         .ok()
 }
 
-/// The middle one of what is known, in seconds.
-pub(super) fn median(runs: &[Run], figure: impl Fn(&Run) -> Option<Duration>) -> Option<f64> {
-    let mut found: Vec<_> = runs.iter().filter_map(figure).map(|d| d.as_secs_f64()).collect();
+/// The middle one of what is known of runs; of an even number, the mean of the two in the middle.
+pub(super) fn median<R>(runs: &[R], figure: impl Fn(&R) -> Option<f64>) -> Option<f64> {
+    let mut found: Vec<_> = runs.iter().filter_map(figure).collect();
     found.sort_by(f64::total_cmp);
-    found.get(found.len() / 2).copied()
+    let upper = *found.get(found.len() / 2)?;
+    Some(if found.len() % 2 == 1 {
+        upper
+    } else {
+        f64::midpoint(found[found.len() / 2 - 1], upper)
+    })
 }
 
 /// How the medians of a figure compare.
 pub(super) fn ratio(
     ours: &[Run],
     theirs: &[Run],
-    figure: impl Fn(&Run) -> Option<Duration>,
+    figure: impl Fn(&Run) -> Option<f64>,
 ) -> Option<f64> {
     Some(median(ours, &figure)? / median(theirs, &figure)?)
 }
@@ -103,4 +122,23 @@ pub(super) fn peak_mib(runs: &[Run]) -> Option<f64> {
 /// A number for a table, or a dash where nothing is known.
 pub(super) fn cell(value: Option<f64>, digits: usize) -> String {
     value.map_or_else(|| "–".to_owned(), |value| format!("{value:.digits$}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(runs: &[Option<f64>], expected: Option<f64>) {
+        assert_eq!(median(runs, |run| *run), expected, "{runs:?}");
+    }
+
+    #[test]
+    fn the_median_is_in_the_middle_of_what_is_known() {
+        check(&[], None);
+        check(&[None], None);
+        check(&[Some(3.0)], Some(3.0));
+        check(&[Some(9.0), Some(1.0)], Some(5.0));
+        check(&[Some(9.0), Some(1.0), None, Some(2.0)], Some(2.0));
+        check(&[Some(9.0), Some(1.0), Some(2.0), Some(4.0)], Some(3.0));
+    }
 }

@@ -27,7 +27,10 @@ pub(crate) struct Behaviour {
     pub(crate) legal_code: fn(CloseCode) -> bool,
     pub(crate) close: CloseAnswer,
     pub(crate) after_close: AfterClose,
+    /// After a closing handshake.
     pub(crate) tcp: TcpEnd,
+    /// Where it has come to none.
+    pub(crate) tcp_of_failed: TcpEnd,
     pub(crate) masking: Masking,
     pub(crate) agreeing: Agreeing,
     pub(crate) compressing: Compressing,
@@ -56,6 +59,7 @@ impl Default for Behaviour {
             close: CloseAnswer::default(),
             after_close: AfterClose::default(),
             tcp: TcpEnd::default(),
+            tcp_of_failed: TcpEnd::default(),
             masking: Masking::default(),
             agreeing: Agreeing::default(),
             compressing: Compressing::default(),
@@ -277,7 +281,7 @@ pub(crate) enum AfterClose {
     Messages,
 }
 
-/// How TCP ends after the closing handshake.
+/// How TCP ends after the last close frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) enum TcpEnd {
     #[default]

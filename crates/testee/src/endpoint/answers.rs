@@ -174,7 +174,7 @@ impl Endpoint {
         let header = FrameHeader { rsv, ..FrameHeader::new(Opcode::Close, 0) };
         self.send_exactly(header, &answer);
         self.events.push_back(closed);
-        self.end_tcp(now);
+        self.end_tcp(now, self.behaviour.tcp);
     }
 
     /// Sends a frame with this payload, whatever length its header says.

@@ -168,7 +168,7 @@ impl Endpoint {
         let (status, _, why) = request::status_of(flaw);
         self.sender.octets(&request::refusal(flaw, head.octets(), config, self.behaviour.opening));
         self.events.push_back(Event::Refused { status: Some(status), why: why.to_owned() });
-        self.end_tcp(now);
+        self.end_tcp(now, self.behaviour.tcp_of_failed);
     }
 
     fn give_up(&mut self, now: Duration, status: Option<u16>, why: String) {

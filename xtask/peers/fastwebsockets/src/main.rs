@@ -3,7 +3,7 @@
 
 use std::{error::Error, sync::Arc};
 
-use fastwebsockets::{FragmentCollector, OpCode, WebSocketError, upgrade};
+use fastwebsockets::{OpCode, WebSocketError, upgrade};
 use http_body_util::Empty;
 use hyper::{
     Request, Response,
@@ -78,12 +78,16 @@ async fn upgrade(mut request: Request<Incoming>) -> Result<Response<Empty<Bytes>
 async fn echo(upgraded: upgrade::UpgradeFut) -> Result<(), WebSocketError> {
     let mut socket = upgraded.await?;
     socket.set_max_message_size(64 << 20);
-    let mut socket = FragmentCollector::new(socket);
+    // Fragments go back as they come: what gathers them cannot flush, and without that TLS may keep
+    // the end of an echo for ever.
     loop {
         let frame = socket.read_frame().await?;
         match frame.opcode {
             OpCode::Close => return Ok(()),
-            OpCode::Text | OpCode::Binary => socket.write_frame(frame).await?,
+            OpCode::Text | OpCode::Binary | OpCode::Continuation => {
+                socket.write_frame(frame).await?;
+                socket.flush().await?;
+            }
             _ => {}
         }
     }

@@ -1,9 +1,8 @@
 //! A picture of the figures: at each point a bar for each server, as long as its messages in a
 //! second are many, beside those of the fastest.
 
-use std::fmt::Write;
-
 use super::{Point, Way};
+use crate::bench::svg;
 
 /// What is drawn: where, who, and messages in a second.
 pub(super) type Figure = (Way, Point, &'static str, Option<f64>);
@@ -15,52 +14,75 @@ const COLOURS: [(&str, &str); 4] = [
     ("Bun", "#5b7db1"),
 ];
 
-const BAR: usize = 9;
-const LABEL: usize = 190;
-const WIDTH: usize = 760;
+/// Height of a bar, and what is beside the bars: names of points to the left, figures to the right.
+const BAR: f64 = 9.0;
+const LABEL: f64 = 190.0;
+const FIGURE: f64 = 80.0;
+const WIDTH: f64 = 760.0;
 
 /// The picture, as SVG.
 pub(super) fn draw(figures: &[Figure]) -> String {
     let mut body = String::new();
-    let mut y = 20;
-    for (n, (name, colour)) in COLOURS.iter().enumerate() {
-        let x = LABEL + n * 140;
-        let _ = writeln!(body, r#"<rect x="{x}" y="8" width="10" height="10" fill="{colour}"/>"#);
-        let _ = writeln!(body, r#"<text x="{}" y="17">{name}</text>"#, x + 15);
+    let mut add = |text: String| {
+        body.push_str(&text);
+        body.push('\n');
+    };
+    let mut x = LABEL;
+    for (name, colour) in COLOURS {
+        add(format!(r#"<rect x="{x}" y="8" width="10" height="10" fill="{colour}"/>"#));
+        add(format!(r#"<text x="{}" y="17">{name}</text>"#, x + 15.0));
+        x += 140.0;
     }
     let same = |a: &Figure, b: &Figure| a.0.title() == b.0.title() && a.1 == b.1;
-    let mut title = "";
+    let (mut y, mut title) = (20.0, "");
     for point in figures.chunk_by(same) {
         let (way, (size, connections), ..) = point[0];
         if way.title() != title {
             title = way.title();
-            y += 26;
-            let _ = writeln!(body, r#"<text x="0" y="{y}" font-weight="bold">{title}</text>"#);
-            y += 10;
+            y += 26.0;
+            add(format!(r#"<text x="0" y="{y}" font-weight="bold">{title}</text>"#));
+            y += 10.0;
         }
+        let name = format!("{size} octets × {connections}");
+        add(format!(r#"<text x="0" y="{}">{name}</text>"#, y + 2.0 * BAR));
         let best = point.iter().filter_map(|figure| figure.3).fold(0.0, f64::max);
-        let middle = y + point.len() * BAR / 2 + 4;
-        let _ = writeln!(body, r#"<text x="0" y="{middle}">{size} octets × {connections}</text>"#);
         for (_, _, name, rate) in point {
-            let rate = rate.unwrap_or_default();
-            #[expect(clippy::cast_precision_loss, reason = "a picture is not that wide")]
-            let length = rate / best * (WIDTH - LABEL - 80) as f64;
             let colour = COLOURS.iter().find(|(known, _)| known == name).map_or("#888", |it| it.1);
-            let height = BAR - 1;
-            let _ = writeln!(
-                body,
-                r#"<rect x="{LABEL}" y="{y}" width="{length:.0}" height="{height}" fill="{colour}"/><text x="{:.0}" y="{}" font-size="8">{rate:.0}/s</text>"#,
-                190.0 + length + 4.0,
-                y + height,
-            );
+            let (length, says) = match rate {
+                Some(rate) => (rate / best * (WIDTH - LABEL - FIGURE), format!("{rate:.0}/s")),
+                None => (0.0, "stuck".to_owned()),
+            };
+            let (height, foot) = (BAR - 1.0, y + BAR - 1.0);
+            let after = LABEL + length + 4.0;
+            add(format!(
+                r#"<rect x="{LABEL}" y="{y}" width="{length:.0}" height="{height}" fill="{colour}"/>"#
+            ));
+            add(format!(r#"<text x="{after:.0}" y="{foot}" font-size="8">{says}</text>"#));
             y += BAR;
         }
-        y += 6;
+        y += 6.0;
     }
-    format!(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{WIDTH}\" height=\"{}\" \
-         font-family=\"sans-serif\" font-size=\"11\">\n<rect width=\"100%\" height=\"100%\" \
-         fill=\"#fff\"/>\n{body}</svg>\n",
-        y + 10
-    )
+    svg(WIDTH, y + 10.0, "Messages in a second of echo servers", &body)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::WAYS, *};
+
+    #[test]
+    fn bars_are_as_long_as_the_fastest_is_fast() {
+        let figure = |size, name, rate| (WAYS[0], (size, 1), name, rate);
+        let picture = draw(&[
+            figure(125, "wsproof echo", Some(200.0)),
+            figure(125, "Bun", Some(100.0)),
+            figure(16, "wsproof echo", None),
+            figure(16, "Bun", None),
+        ]);
+        for length in [490, 245] {
+            let bar = format!(r#"width="{length}" height="8""#);
+            assert!(picture.contains(&bar), "{length}: {picture}");
+        }
+        assert_eq!(picture.matches(">stuck<").count(), 2);
+        assert!(!picture.contains("NaN"), "{picture}");
+    }
 }

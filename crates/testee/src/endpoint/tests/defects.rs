@@ -137,6 +137,23 @@ fn drops_after_many_messages_only() {
 }
 
 #[test]
+fn tcp_is_kept_always_or_after_a_closing_handshake_only() {
+    let (close, fault) = (masked(0x88, &[0x03, 0xe8]), masked(0x85, b"opcode"));
+    for (defect, octets, ends) in [
+        (Defect::TcpKept, &close, false),
+        (Defect::TcpKept, &fault, false),
+        (Defect::TcpKeptAfterClose, &close, false),
+        (Defect::TcpKeptAfterClose, &fault, true),
+    ] {
+        let mut endpoint = echo_server().with_defect(defect);
+        endpoint.handle(Duration::ZERO, Input::Octets(&mut octets.clone()));
+        let said = drain(&mut endpoint, Duration::ZERO);
+        assert_eq!(said.contains(&Transmit::ShutdownWrite), ends, "{defect}: {said:?}");
+        assert_eq!(endpoint.poll_timeout().is_some(), ends, "{defect}");
+    }
+}
+
+#[test]
 fn messages_without_limit() {
     let config = ServerConfig { max_message_size: 1, ..ServerConfig::default() };
     let mut endpoint = open_server(Endpoint::server(config).echo());
