@@ -1,16 +1,13 @@
 //! Do verdicts move? The quick cases and the handshakes again and again, with more and with fewer
-//! jobs, beside a busy machine and on a quiet one.
+//! jobs, beside a busy machine and on a quiet one, with all servers at the same time.
 
 use std::{
     collections::BTreeMap,
     fs,
     path::Path,
     process::{Command, Stdio},
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    thread,
+    sync::atomic::{AtomicBool, Ordering},
+    thread::{self, ScopedJoinHandle},
     time::Instant,
 };
 
@@ -40,6 +37,14 @@ const DEFECTS: [&str; 12] = [
     "tcp-reset",
 ];
 
+/// What became of the runs with one server.
+struct Watched {
+    peer: Peer,
+    first: Option<Verdicts>,
+    pairs: usize,
+    flips: usize,
+}
+
 /// Runs everything `runs` times and fails if any verdict differs from the first one.
 pub(crate) fn run(root: &Path, runs: usize) -> anyhow::Result<()> {
     let binary = peers::build(root)?;
@@ -53,48 +58,64 @@ pub(crate) fn run(root: &Path, runs: usize) -> anyhow::Result<()> {
     for defect in DEFECTS {
         peers.push(peers::built_in(&binary, Some(defect))?);
     }
-    let (begun, mut pairs, mut flips) = (Instant::now(), 0, 0);
-    for peer in &peers {
-        let mut first: Option<Verdicts> = None;
-        for busy in [false, true] {
-            let stop = Arc::new(AtomicBool::new(false));
-            let hogs: Vec<_> =
-                (0..if busy { cpus() } else { 0 }).map(|_| hog(stop.clone())).collect();
-            for jobs in JOBS {
-                for _ in 0..runs {
-                    let verdicts = verdicts(&binary, &folder, peer, jobs)?;
-                    let Some(first) = &first else {
-                        first = Some(verdicts);
-                        continue;
-                    };
-                    ensure!(first.len() == verdicts.len(), "{}: cases are missing", peer.name);
-                    pairs += verdicts.len();
-                    for (case, verdict) in &verdicts {
-                        if &first[case] != verdict {
-                            flips += 1;
-                            println!(
-                                "{} {case} with {jobs} jobs{}: {} became {verdict}",
-                                peer.name,
-                                if busy { ", busy" } else { "" },
-                                first[case]
-                            );
-                        }
-                    }
-                }
+    let watched = |peer| Watched { peer, first: None, pairs: 0, flips: 0 };
+    let mut watched: Vec<_> = peers.into_iter().map(watched).collect();
+    let begun = Instant::now();
+    for busy in [false, true] {
+        let stop = AtomicBool::new(false);
+        let hogs = if busy { cpus() } else { 0 };
+        thread::scope(|scope| {
+            for _ in 0..hogs {
+                scope.spawn(|| hog(&stop));
             }
+            // A run spends most of its time in pauses, which may as well be those of all servers.
+            let repeat = |it| scope.spawn(|| Watched::repeat(it, &binary, &folder, runs, busy));
+            let repeating: Vec<_> = watched.iter_mut().map(repeat).collect();
+            let ended: Vec<_> = repeating.into_iter().map(ScopedJoinHandle::join).collect();
             stop.store(true, Ordering::Relaxed);
-            for hog in hogs {
-                // A hog has nothing to report.
-                let _ = hog.join();
-            }
-        }
-        println!("{}: done, {pairs} pairs so far, {flips} flips", peer.name);
+            ended.into_iter().try_for_each(|ended| ended.expect("the thread does not panic"))
+        })?;
     }
     fs::remove_dir_all(&folder)?;
+    let pairs: usize = watched.iter().map(|it| it.pairs).sum();
+    let flips: usize = watched.iter().map(|it| it.flips).sum();
     let took = begun.elapsed().as_secs();
     println!("flips: {pairs} pairs of verdicts compared in {took} s, {flips} flips");
     ensure!(flips == 0, "{flips} of {pairs} verdicts moved");
     Ok(())
+}
+
+impl Watched {
+    /// Repeats the cases with more and more jobs.
+    fn repeat(
+        &mut self,
+        binary: &Path,
+        folder: &Path,
+        runs: usize,
+        busy: bool,
+    ) -> anyhow::Result<()> {
+        let Self { peer, first, pairs, flips } = self;
+        let folder = folder.join(peer.name);
+        for jobs in JOBS {
+            for _ in 0..runs {
+                let verdicts = verdicts(binary, &folder, peer, jobs)?;
+                let Some(first) = first else {
+                    *first = Some(verdicts);
+                    continue;
+                };
+                ensure!(first.len() == verdicts.len(), "{}: cases are missing", peer.name);
+                *pairs += verdicts.len();
+                for (case, verdict) in verdicts.iter().filter(|(case, it)| first[*case] != **it) {
+                    *flips += 1;
+                    let hogs = if busy { ", busy" } else { "" };
+                    let was = &first[case];
+                    println!("{} {case} with {jobs} jobs{hogs}: {was} became {verdict}", peer.name);
+                }
+            }
+        }
+        println!("{}: {pairs} pairs so far, {flips} flips", peer.name);
+        Ok(())
+    }
 }
 
 fn verdicts(binary: &Path, folder: &Path, peer: &Peer, jobs: &str) -> anyhow::Result<Verdicts> {
@@ -115,12 +136,10 @@ fn verdicts(binary: &Path, folder: &Path, peer: &Peer, jobs: &str) -> anyhow::Re
     Ok(cases.iter().map(|(case, entry)| (case.clone(), verdict(entry))).collect())
 }
 
-fn hog(stop: Arc<AtomicBool>) -> thread::JoinHandle<()> {
-    thread::spawn(move || {
-        while !stop.load(Ordering::Relaxed) {
-            std::hint::black_box((0..10_000_u64).fold(0, |sum: u64, n| sum ^ n.rotate_left(7)));
-        }
-    })
+fn hog(stop: &AtomicBool) {
+    while !stop.load(Ordering::Relaxed) {
+        std::hint::black_box((0..10_000_u64).fold(0, |sum: u64, n| sum ^ n.rotate_left(7)));
+    }
 }
 
 fn cpus() -> usize {
