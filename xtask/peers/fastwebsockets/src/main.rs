@@ -3,7 +3,7 @@
 
 use std::{error::Error, sync::Arc};
 
-use fastwebsockets::{OpCode, WebSocketError, upgrade};
+use fastwebsockets::{Frame, OpCode, WebSocketError, upgrade};
 use http_body_util::Empty;
 use hyper::{
     Request, Response,
@@ -85,7 +85,9 @@ async fn echo(upgraded: upgrade::UpgradeFut) -> Result<(), WebSocketError> {
         match frame.opcode {
             OpCode::Close => return Ok(()),
             OpCode::Text | OpCode::Binary | OpCode::Continuation => {
-                socket.write_frame(frame).await?;
+                // Without the client's mask.
+                let echo = Frame::new(frame.fin, frame.opcode, None, frame.payload);
+                socket.write_frame(echo).await?;
                 socket.flush().await?;
             }
             _ => {}
