@@ -166,7 +166,7 @@ fn measure(
 
 fn row(server: &str, (size, connections): Point, runs: &[Run]) {
     if runs.is_empty() {
-        println!("| {size} | {connections} | {server} | stuck | | | | | | |");
+        println!("| {size} | {connections} | {server} | failed | | | | | | |");
         return;
     }
     let rates = || runs.iter().map(|run| run.per_second);

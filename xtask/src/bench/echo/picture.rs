@@ -50,7 +50,7 @@ pub(super) fn draw(figures: &[Figure]) -> String {
             let colour = COLOURS.iter().find(|(known, _)| known == name).map_or("#888", |it| it.1);
             let (length, says) = match rate {
                 Some(rate) => (rate / best * (WIDTH - LABEL - FIGURE), format!("{rate:.0}/s")),
-                None => (0.0, "stuck".to_owned()),
+                None => (0.0, "failed".to_owned()),
             };
             let (height, foot) = (BAR - 1.0, y + BAR - 1.0);
             let after = LABEL + length + 4.0;
@@ -82,7 +82,7 @@ mod tests {
             let bar = format!(r#"width="{length}" height="8""#);
             assert!(picture.contains(&bar), "{length}: {picture}");
         }
-        assert_eq!(picture.matches(">stuck<").count(), 2);
+        assert_eq!(picture.matches(">failed<").count(), 2);
         assert!(!picture.contains("NaN"), "{picture}");
     }
 }
