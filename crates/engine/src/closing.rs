@@ -22,7 +22,7 @@ impl Connection {
     pub(crate) fn timed_out(&mut self, shared: &mut Shared, now: Duration, timer: Timer) {
         match timer {
             Timer::KillAfter if self.is_open() => {
-                self.send_close(shared, now, Some(1001), b"Going Away");
+                self.send_close(shared, now, Some(CloseCode::GOING_AWAY.0), b"Going Away");
                 self.closing.failed_by_me = true;
             }
             Timer::KillAfter if self.is_closing() => {

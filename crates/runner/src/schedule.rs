@@ -339,8 +339,11 @@ impl<'a> Scheduler<'a> {
         old.duration = new.duration;
         old.opening = new.opening;
         old.away = new.away;
-        if mode == Mode::Quiet && beside > 0 {
-            // Others only waited, but one cannot know: it is tried once more, all alone.
+        let stood_still = new.late && !old.late && old.attempts < PATIENCE;
+        old.late = new.late;
+        if mode == Mode::Quiet && beside > 0 || stood_still {
+            // Others only waited, but one cannot know: it is tried once more, all alone. So is what
+            // came in time before.
             old.needs_confirmation = true;
             self.disputed.push(old.case.clone());
         }

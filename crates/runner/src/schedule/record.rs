@@ -2,10 +2,15 @@
 
 use std::{sync::Arc, time::Duration};
 
-use wsproof_engine::{Accept, Case, Class, Event, Judgement, Observed, Opening, Outcome, TcpEnd};
+use wsproof_engine::{
+    Accept, Case, Class, ClosingState, Event, Judgement, Observed, Opening, Outcome, TcpEnd,
+};
 
 use super::queue::Mode;
 use crate::{Confirmation, verdict::Verdict};
+
+/// What took longer is not done again for a peer that stood still at its end.
+const LONG: Duration = Duration::from_secs(30);
 
 /// What is known of a case.
 #[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
@@ -26,6 +31,8 @@ pub(super) struct Record {
     pub(super) away: bool,
     /// So many attempts in a row, the last one among them, met such a peer.
     pub(super) absences: u32,
+    /// Whether the peer was waited for in vain: it, or the machine, may have stood still.
+    pub(super) late: bool,
 }
 
 impl Record {
@@ -42,6 +49,7 @@ impl Record {
         // A connection that breaks off is a good answer to some cases, and so is one that breaks
         // because the peer could bear no more: only alone can they be told apart.
         let broke_off = outcome.opened_at.is_some() && outcome.closing.remote_close_at.is_none();
+        let late = is_late(outcome) && outcome.duration() < LONG;
         let plain = is_plain(case, classic) && is_plain(case, rfc) && !silent && !broke_off;
         Self {
             case: case.clone(),
@@ -52,7 +60,7 @@ impl Record {
             unstable: false,
             confirmation: Confirmation::NotNeeded,
             needs_confirmation: !plain
-                && (beside > 0 || is_away(outcome))
+                && (beside > 0 || late || is_away(outcome))
                 && !case.is_passive()
                 && !matches!(mode, Mode::Quiet | Mode::Alone),
             rests_on_silence: rests_on_silence(case, outcome),
@@ -60,6 +68,7 @@ impl Record {
             settled: false,
             away: is_away(outcome),
             absences: u32::from(is_away(outcome)),
+            late,
         }
     }
 }
@@ -83,6 +92,12 @@ pub(super) fn is_trouble(case: &Case, outcome: &Outcome, rfc: &Judgement) -> boo
     let try_later = outcome.closing.remote_code == Some(1013);
     let reset = outcome.closing.tcp_end == Some(TcpEnd::PeerReset) && !rfc.is_plain_pass();
     not_opened || is_away(outcome) || try_later || reset
+}
+
+/// Whether a limit ended the waiting for something that the peer had to do.
+fn is_late(outcome: &Outcome) -> bool {
+    let closings = std::iter::once(&outcome.closing).chain(&outcome.further_closings);
+    outcome.echo_timed_out || closings.into_iter().any(ClosingState::is_out_of_time)
 }
 
 /// Whether somebody says that the server cannot be had at the moment: it itself, or the proxy

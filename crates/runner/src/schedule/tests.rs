@@ -8,9 +8,17 @@ use crate::verdict::Verdict;
 const HAD: bool = false;
 const AWAY: bool = true;
 
-/// Attempts at a case, each alone, that met a peer which could be had or was away; and for each
-/// whether another one was to follow. In the end it counts as `away`.
-fn check(attempts: &[(bool, bool)], away: bool) {
+const LATE: bool = true;
+
+fn the_case() -> Arc<Case> {
+    let mut section = Section::default();
+    section.case("1.1.1", "a case").send(text("x")).kill_after(Duration::from_secs(1));
+    Arc::new(section.into_cases().remove(0))
+}
+
+/// Takes in attempts at a case, each alone, and says whether another one was to follow each. In the
+/// end the record is given back.
+fn check(attempts: impl IntoIterator<Item = (Record, bool)>) -> Record {
     let peer = Peer {
         address: Address { host: "127.0.0.1".to_owned(), port: 1, tls: None },
         target: Target::new(String::new(), String::new()),
@@ -20,47 +28,103 @@ fn check(attempts: &[(bool, bool)], away: bool) {
     let limits = Limits::default();
     let options = Options { jobs: 1, overlap_measured: false, limits, seed: 0, watched: false };
     let (events, cancel) = (mpsc::unbounded_channel().0, CancellationToken::new());
-    let mut section = Section::default();
-    section.case("1.1.1", "a case").send(text("x"));
-    let cases: Vec<_> = section.into_cases().into_iter().map(Arc::new).collect();
+    let case = the_case();
+    let cases = [case.clone()];
     let mut scheduler = Scheduler::new(&peer, &cases, &options, &events, &cancel);
-    for (n, &(away, again)) in attempts.iter().enumerate() {
-        let new = Record {
-            case: cases[0].clone(),
-            attempts: 1,
-            counts: 1,
-            verdict: Verdict {
-                classic: (if away { Behavior::Failed } else { Behavior::Ok }, CloseBehavior::Ok),
-                rfc: (if away { Behavior::Failed } else { Behavior::Ok }, CloseBehavior::Ok),
-                code: None,
-            },
-            duration: Duration::ZERO,
-            unstable: false,
-            confirmation: Confirmation::NotNeeded,
-            needs_confirmation: true,
-            rests_on_silence: false,
-            opening: Vec::new(),
-            settled: false,
-            away,
-            absences: u32::from(away),
-        };
+    for (n, (new, again)) in attempts.into_iter().enumerate() {
+        let away = new.away;
         scheduler.disputed.clear();
         scheduler.record(new, 0, Mode::Alone, away);
-        let disputed = !scheduler.disputed.is_empty();
-        assert_eq!(disputed, again, "attempt {n} of {attempts:?}");
+        assert_eq!(!scheduler.disputed.is_empty(), again, "attempt {n}");
     }
-    assert_eq!(scheduler.records[&cases[0].id].away, away, "{attempts:?}");
+    scheduler.records.remove(&case.id).unwrap()
+}
+
+fn record(good: bool) -> Record {
+    let behavior = if good { Behavior::Ok } else { Behavior::Failed };
+    let verdict = (behavior, CloseBehavior::Ok);
+    Record {
+        case: the_case(),
+        attempts: 1,
+        counts: 1,
+        verdict: Verdict { classic: verdict, rfc: verdict, code: None },
+        duration: Duration::ZERO,
+        unstable: false,
+        confirmation: Confirmation::NotNeeded,
+        needs_confirmation: true,
+        rests_on_silence: false,
+        opening: Vec::new(),
+        settled: false,
+        away: false,
+        absences: 0,
+        late: false,
+    }
+}
+
+/// Attempts that met a peer which could be had or was away; and for each whether another one was to
+/// follow. In the end it counts as `away`.
+fn check_away(attempts: &[(bool, bool)], away: bool) {
+    let met = |&(away, again): &(bool, bool)| {
+        (Record { away, absences: u32::from(away), ..record(!away) }, again)
+    };
+    assert_eq!(check(attempts.iter().map(met)).away, away, "{attempts:?}");
 }
 
 #[test]
 fn a_peer_that_could_be_had_before_is_asked_again() {
     let in_vain = [(AWAY, true), (AWAY, true), (AWAY, true), (AWAY, false)];
-    check(&[&[(HAD, false)], &in_vain[..]].concat(), AWAY);
-    check(&[(HAD, false), (AWAY, true), (HAD, false)], HAD);
+    check_away(&[&[(HAD, false)], &in_vain[..]].concat(), AWAY);
+    check_away(&[(HAD, false), (AWAY, true), (HAD, false)], HAD);
     // Attempts that met it are none in vain.
     let met = [(HAD, false); 4];
-    check(&[&met[..], &in_vain[..]].concat(), AWAY);
+    check_away(&[&met[..], &in_vain[..]].concat(), AWAY);
     // What counts is whether it could be had in the attempt that counts.
-    check(&[&[(AWAY, false), (HAD, false)], &in_vain[..]].concat(), AWAY);
-    check(&[(AWAY, false), (AWAY, false)], AWAY);
+    check_away(&[&[(AWAY, false), (HAD, false)], &in_vain[..]].concat(), AWAY);
+    check_away(&[(AWAY, false), (AWAY, false)], AWAY);
+}
+
+#[test]
+fn what_came_in_time_before_is_waited_for_again() {
+    let late = |late: bool, again| (Record { late, ..record(!late) }, again);
+    let last = check([late(!LATE, false), late(LATE, true), late(!LATE, false)]);
+    assert_eq!((last.verdict.rfc.0, last.counts, last.unstable), (Behavior::Ok, 3, true));
+    let last = check([late(!LATE, false), late(LATE, true), late(LATE, false)]);
+    assert_eq!((last.verdict.rfc.0, last.counts), (Behavior::Failed, 2));
+    // Whose answers are late now and then is not asked for ever.
+    let by_turns = [(!LATE, false), (LATE, true), (!LATE, false), (LATE, false)];
+    check(by_turns.map(|(it, again)| late(it, again)));
+}
+
+/// Whether an attempt with nothing beside it is repeated. The peer sends octets, or nothing.
+fn check_alone(octets: &[u8], again: bool) {
+    let case = the_case();
+    let config = RunConfig {
+        role: Role::Client,
+        target: Target::new("h", "/"),
+        seed: 1,
+        limits: Limits::default(),
+        timers: None,
+        settings: Settings::default(),
+    };
+    let mut run = wsproof_engine::Run::opened(case.clone(), config, Duration::ZERO);
+    if !octets.is_empty() {
+        let mut octets = octets.to_vec();
+        run.handle(0, Duration::ZERO, wsproof_engine::Input::Octets(&mut octets));
+        run.handle(0, Duration::ZERO, wsproof_engine::Input::Eof);
+    }
+    while let Some(due) = run.poll_timeout() {
+        run.handle_timeout(due);
+        while run.poll_transmit(0, due, &mut Vec::new()).is_some() {}
+    }
+    let outcome = run.into_outcome(Duration::ZERO);
+    let (classic, rfc) = (judge::classic(&case, &outcome), judge::rfc(&case, &outcome));
+    assert_eq!(rfc.behavior, Behavior::Failed, "{octets:?}");
+    let record = Record::new(&case, &outcome, (&classic, &rfc), Mode::Overlapped, 0);
+    assert_eq!(record.needs_confirmation, again, "{octets:?}");
+}
+
+#[test]
+fn a_peer_that_stood_still_is_asked_again_even_if_it_was_alone() {
+    check_alone(b"", true);
+    check_alone(b"\x81\x01y\x88\x02\x03\xe8", false);
 }
