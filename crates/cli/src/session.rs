@@ -4,7 +4,7 @@
 mod folder;
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::HashSet,
     fs,
     io::{BufWriter, Write},
     path::PathBuf,
@@ -16,11 +16,11 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use wsproof_engine::{Case, CaseId, Limits};
 use wsproof_report::{
-    JudgeKind, Line, Results, classic,
+    JudgeKind, Line, Results,
     contract::{
         self, Confirmation, End, Excluded, Machine, Note, PartInfo, PeerInfo, RunInfo, Verdict,
     },
-    html, number,
+    number,
 };
 use wsproof_runner::{Attempt, Event, Options, Peer, Settled, run_peer};
 
@@ -33,7 +33,11 @@ use crate::{
     shelf::Shelf,
     stored,
 };
-use folder::{Folder, Written};
+use folder::{Folder, Stale};
+
+/// Files of fewer cases are not written before a report needs them: what all of them are made from
+/// is prepared each time.
+const AT_ONCE: usize = 64;
 
 /// How the user is told what happens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -93,8 +97,8 @@ pub(crate) struct Session {
     names: HashSet<String>,
     /// Peers of which some case was not judged.
     incomplete: Vec<String>,
-    /// Files of cases, by name, with what stands in them.
-    written: HashMap<String, Written>,
+    /// Cases whose files are to be written.
+    stale: Stale,
     cancel: CancellationToken,
 }
 
@@ -137,7 +141,7 @@ impl Session {
             shelf,
             names: HashSet::new(),
             incomplete: Vec::new(),
-            written: HashMap::new(),
+            stale: Stale::default(),
             cancel,
         };
         session.write(Line::Run(run))?;
@@ -229,13 +233,32 @@ impl Session {
     /// Writes the report, as far as the run has come: what is not there yet, and what has changed
     /// since it was written last. Many agents may ask for it many times.
     pub(crate) fn write_report(&mut self) -> Result<(), Error> {
-        let Self { plan, cases, classic_order, results, written, shelf, .. } = self;
         // Scripts clean up between two clients.
-        stored::create_folder(&plan.out)?;
-        let mut folder = Folder { out: &plan.out, written, shelf };
-        let titles = wsproof_cases::section_title;
-        html::each(results, cases, plan.judge, titles, &mut folder)?;
-        classic::each(results, classic_order, &mut folder)
+        stored::create_folder(&self.plan.out)?;
+        let (folder, stale) = self.folder();
+        folder.find_removed(stale)?;
+        folder.write_cases(stale)?;
+        folder.write_index()?;
+        self.shelf.clear();
+        Ok(())
+    }
+
+    /// Writes files of cases that a report would have to write, if they are worth the trouble.
+    pub(crate) fn write_cases(&mut self) -> Result<(), Error> {
+        if self.stale.count() < AT_ONCE {
+            return Ok(());
+        }
+        stored::create_folder(&self.plan.out)?;
+        let (folder, stale) = self.folder();
+        folder.write_cases(stale)?;
+        self.shelf.clear();
+        Ok(())
+    }
+
+    fn folder(&mut self) -> (Folder<'_>, &mut Stale) {
+        let Self { plan, cases, classic_order, results, shelf, stale, .. } = self;
+        let folder = Folder::new(&plan.out, (results, shelf), [cases, classic_order], plan.judge);
+        (folder, stale)
     }
 
     fn cases_for(&self, agent: Option<&str>) -> Vec<Arc<Case>> {
@@ -352,6 +375,11 @@ impl Session {
         // A capture wants all transcripts at once.
         if let (Line::Attempt(attempt), None) = (&mut line, &self.plan.pcapng) {
             self.shelf.put(attempt, (self.written_octets, text.len()));
+        }
+        match &line {
+            Line::Attempt(attempt) => self.stale.add(&attempt.peer, &attempt.case),
+            Line::Verdict(verdict) => self.stale.add(&verdict.peer, &verdict.case),
+            _ => {}
         }
         self.written_octets += text.len() as u64;
         self.results.push(line);
