@@ -179,7 +179,7 @@ pub(crate) async fn serve(
                 host.take(visit)?;
                 if host.is_overdue() {
                     host.report()?;
-                } else if visits.is_empty() {
+                } else {
                     host.write_cases()?;
                 }
             }
