@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use tokio::sync::mpsc;
+use tokio::{sync::mpsc, time::sleep_until};
 use tokio_util::sync::CancellationToken;
 use wsproof_engine::{Accept, Case, Limits, Settings, Timers};
 use wsproof_report::number;
@@ -29,8 +29,6 @@ use crate::{
 use client::{Client, Started};
 use host::Host;
 
-/// What may be taken in, at most, while somebody waits for a report.
-const AT_ONCE: usize = 1000;
 /// Connections that wait to be accepted.
 const BACKLOG: i32 = 1024;
 
@@ -179,13 +177,16 @@ pub(crate) async fn serve(
                     client.see(&visit);
                 }
                 host.take(visit)?;
-                // What is there already belongs into the report, but nobody waits for ever.
-                if visits.is_empty() || host.taken_meanwhile() >= AT_ONCE {
+                if host.is_overdue() {
                     host.report()?;
+                } else {
+                    host.write_cases()?;
                 }
             }
             cut_off = &mut listening => break cut_off,
             () = client::over(&mut client), if !stop.is_cancelled() => stop.cancel(),
+            // What is there already was taken in first: it belongs into the report.
+            () = sleep_until(host.next_report()), if host.is_waited_for() => host.report()?,
         }
     };
     while let Ok(visit) = visits.try_recv() {

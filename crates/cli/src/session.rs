@@ -2,9 +2,10 @@
 //! comes, then the report. Both command lines end here.
 
 mod folder;
+mod listener;
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::HashSet,
     fs,
     io::{BufWriter, Write},
     path::PathBuf,
@@ -16,11 +17,10 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use wsproof_engine::{Case, CaseId, Limits};
 use wsproof_report::{
-    JudgeKind, Line, Results, classic,
+    JudgeKind, Line, Results,
     contract::{
         self, Confirmation, End, Excluded, Machine, Note, PartInfo, PeerInfo, RunInfo, Verdict,
     },
-    html, number,
 };
 use wsproof_runner::{Attempt, Event, Options, Peer, Settled, run_peer};
 
@@ -28,12 +28,15 @@ use crate::{
     captures,
     exit::{Error, Exit},
     gate::{self, Ended},
-    output,
-    progress::Progress,
     shelf::Shelf,
     stored,
 };
-use folder::{Folder, Written};
+use folder::{Folder, Stale};
+use listener::Listener;
+
+/// Files of fewer cases are not written before a report needs them: what all of them are made from
+/// is prepared each time.
+const AT_ONCE: usize = 64;
 
 /// How the user is told what happens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -93,8 +96,8 @@ pub(crate) struct Session {
     names: HashSet<String>,
     /// Peers of which some case was not judged.
     incomplete: Vec<String>,
-    /// Files of cases, by name, with what stands in them.
-    written: HashMap<String, Written>,
+    /// Cases whose files are to be written.
+    stale: Stale,
     cancel: CancellationToken,
 }
 
@@ -137,7 +140,7 @@ impl Session {
             shelf,
             names: HashSet::new(),
             incomplete: Vec::new(),
-            written: HashMap::new(),
+            stale: Stale::default(),
             cancel,
         };
         session.write(Line::Run(run))?;
@@ -229,13 +232,32 @@ impl Session {
     /// Writes the report, as far as the run has come: what is not there yet, and what has changed
     /// since it was written last. Many agents may ask for it many times.
     pub(crate) fn write_report(&mut self) -> Result<(), Error> {
-        let Self { plan, cases, classic_order, results, written, shelf, .. } = self;
         // Scripts clean up between two clients.
-        stored::create_folder(&plan.out)?;
-        let mut folder = Folder { out: &plan.out, written, shelf };
-        let titles = wsproof_cases::section_title;
-        html::each(results, cases, plan.judge, titles, &mut folder)?;
-        classic::each(results, classic_order, &mut folder)
+        stored::create_folder(&self.plan.out)?;
+        let (folder, stale) = self.folder();
+        folder.find_removed(stale)?;
+        folder.write_cases(stale)?;
+        folder.write_index()?;
+        self.shelf.clear();
+        Ok(())
+    }
+
+    /// Writes files of cases that a report would have to write, if they are worth the trouble.
+    pub(crate) fn write_cases(&mut self) -> Result<(), Error> {
+        if self.stale.count() < AT_ONCE {
+            return Ok(());
+        }
+        stored::create_folder(&self.plan.out)?;
+        let (folder, stale) = self.folder();
+        folder.write_cases(stale)?;
+        self.shelf.clear();
+        Ok(())
+    }
+
+    fn folder(&mut self) -> (Folder<'_>, &mut Stale) {
+        let Self { plan, cases, classic_order, results, shelf, stale, .. } = self;
+        let folder = Folder::new(&plan.out, (results, shelf), [cases, classic_order], plan.judge);
+        (folder, stale)
     }
 
     fn cases_for(&self, agent: Option<&str>) -> Vec<Arc<Case>> {
@@ -353,6 +375,11 @@ impl Session {
         if let (Line::Attempt(attempt), None) = (&mut line, &self.plan.pcapng) {
             self.shelf.put(attempt, (self.written_octets, text.len()));
         }
+        match &line {
+            Line::Attempt(attempt) => self.stale.add(&attempt.peer, &attempt.case),
+            Line::Verdict(verdict) => self.stale.add(&verdict.peer, &verdict.case),
+            _ => {}
+        }
         self.written_octets += text.len() as u64;
         self.results.push(line);
         Ok(())
@@ -382,97 +409,6 @@ pub(crate) fn is_excluded(excluded: &[(String, Vec<String>)], agent: &str, case:
         selects_whole(agents, agent)
             && cases.iter().any(|pattern| selects_whole(pattern, case.as_str()))
     })
-}
-
-/// Tells the user about one peer.
-struct Listener {
-    voice: Voice,
-    /// Known from the first answer, unless it was given.
-    name: Option<String>,
-    address: String,
-    /// Cases that began before the name was known.
-    early: Vec<CaseId>,
-    announced: HashSet<CaseId>,
-    progress: Option<Progress>,
-}
-
-impl Listener {
-    fn new(plan: &Plan, named: &NamedPeer, cases: usize) -> Self {
-        let progress = (plan.voice == Voice::Own).then(|| {
-            let who = named.agent.as_ref().map_or(String::new(), |agent| format!("{agent} at "));
-            Progress::new(
-                &format!("testing {who}{} with {}", named.url, number(cases, "case")),
-                cases,
-            )
-        });
-        Self {
-            voice: plan.voice,
-            name: None,
-            address: named.peer.address.to_string(),
-            early: Vec::new(),
-            announced: HashSet::new(),
-            progress,
-        }
-    }
-
-    fn started(&mut self, case: &Case) {
-        if let Some(progress) = &self.progress {
-            progress.started(case.id.as_str());
-        }
-        // A confirmation is not announced again: scripts count these lines.
-        if self.voice == Voice::Classic && self.announced.insert(case.id.clone()) {
-            match &self.name {
-                Some(name) => self.announce(&case.id, name),
-                None => self.early.push(case.id.clone()),
-            }
-        }
-    }
-
-    fn named(&mut self, name: &str) {
-        self.name = Some(name.to_owned());
-        for case in std::mem::take(&mut self.early) {
-            self.announce(&case, name);
-        }
-    }
-
-    fn announce(&self, case: &CaseId, agent: &str) {
-        let (agent, address) = (output::clean(agent), &self.address);
-        let family = if address.starts_with('[') { "tcp6" } else { "tcp4" };
-        output::line(&format!(
-            "Running test case ID {case} for agent {agent} from peer {family}:{address}"
-        ));
-    }
-
-    fn settled(
-        &mut self,
-        case: &Case,
-        judged: Option<&contract::Attempt>,
-        judge: JudgeKind,
-        unstable: bool,
-    ) {
-        let Some(progress) = &mut self.progress else { return };
-        progress.settled();
-        let Some(judgement) = judged.map(|attempt| attempt.judgement(judge)) else { return };
-        if judgement.deviates() || unstable {
-            let mark = if unstable { "unstable" } else { "deviates" };
-            let reason = output::clean(judgement.deciding_reason());
-            progress.say(&format!("  {mark} {:<8} {reason}", case.id));
-        }
-    }
-
-    fn say(&mut self, text: &str) {
-        match &mut self.progress {
-            Some(progress) => progress.say(&format!("  {text}")),
-            None => output::line(text),
-        }
-    }
-
-    fn finish(self) -> Option<String> {
-        if let Some(progress) = self.progress {
-            progress.finish();
-        }
-        self.name
-    }
 }
 
 /// UTC with milliseconds.

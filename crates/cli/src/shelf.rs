@@ -13,13 +13,15 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use wsproof_engine::{CaseId, Transcript, What};
+use wsproof_engine::{CaseId, Entry, Transcript, What};
 use wsproof_report::{Record, Results, contract::Attempt};
 
 use crate::exit::Error;
 
 /// So many attempts keep their transcripts in memory: more than one peer has.
 const KEPT: usize = 1000;
+/// Of so many more it is kept until their pages are written, most often at once.
+const FRESH: usize = 256;
 
 /// Attempts by their lines in a file.
 pub(crate) struct Shelf {
@@ -27,6 +29,8 @@ pub(crate) struct Shelf {
     /// Open all the time: scripts may remove the file.
     file: RefCell<File>,
     places: HashMap<Key, Place>,
+    /// What was taken out of the transcripts that came last.
+    fresh: HashMap<Key, Vec<Entry>>,
     /// Attempts that came until now.
     came: usize,
 }
@@ -41,7 +45,8 @@ impl Shelf {
     /// A shelf of results that stand, or will stand, in this file.
     pub(crate) fn open(path: &Path) -> io::Result<Self> {
         let file = RefCell::new(File::open(path)?);
-        Ok(Self { path: path.to_owned(), file, places: HashMap::new(), came: 0 })
+        let (places, fresh) = (HashMap::new(), HashMap::new());
+        Ok(Self { path: path.to_owned(), file, places, fresh, came: 0 })
     }
 
     /// Takes most of the transcript out of an attempt that stands in the file, if it is a pass and
@@ -49,9 +54,17 @@ impl Shelf {
     pub(crate) fn put(&mut self, attempt: &mut Attempt, place: Place) {
         self.came += 1;
         if self.came > KEPT && attempt.classic.is_plain_pass() && attempt.rfc.is_plain_pass() {
-            shorten(&mut attempt.outcome.transcript);
+            let rest = shorten(&mut attempt.outcome.transcript);
+            if self.fresh.len() < FRESH {
+                self.fresh.insert(key(attempt), rest);
+            }
             self.places.insert(key(attempt), place);
         }
+    }
+
+    /// Keeps nothing any more that stands in the file: all pages are written.
+    pub(crate) fn clear(&mut self) {
+        self.fresh.clear();
     }
 
     /// A record with all transcripts.
@@ -59,9 +72,16 @@ impl Shelf {
         if !record.attempts().iter().any(|attempt| self.places.contains_key(&key(attempt))) {
             return Ok(Cow::Borrowed(record));
         }
-        let whole = record.with_attempts(|attempt| match self.places.get(&key(attempt)) {
-            Some(place) => self.read(*place, attempt),
-            None => Ok(attempt.clone()),
+        let whole = record.with_attempts(|attempt| {
+            let key = key(attempt);
+            match (self.fresh.get(&key), self.places.get(&key)) {
+                (None, Some(place)) => self.read(*place, attempt),
+                (rest, _) => {
+                    let mut attempt = attempt.clone();
+                    attempt.outcome.transcript.entries.extend(rest.into_iter().flatten().cloned());
+                    Ok(attempt)
+                }
+            }
         });
         whole.map(Cow::Owned)
     }
@@ -79,12 +99,13 @@ impl Shelf {
     }
 }
 
-/// Leaves what comes up to the peer's first frame.
-fn shorten(transcript: &mut Transcript) {
+/// Leaves what comes up to the peer's first frame. Returns the rest.
+fn shorten(transcript: &mut Transcript) -> Vec<Entry> {
     let entries = &mut transcript.entries;
     let first = entries.iter().position(|it| matches!(it.what, What::FrameReceived { .. }));
-    entries.truncate(first.map_or(0, |first| first + 1));
+    let rest = entries.split_off(first.map_or(0, |first| first + 1));
     entries.shrink_to_fit();
+    rest
 }
 
 fn key(attempt: &Attempt) -> Key {
@@ -95,7 +116,6 @@ fn key(attempt: &Attempt) -> Key {
 mod tests {
     use std::time::Duration;
 
-    use wsproof_engine::Entry;
     use wsproof_proto::{FrameHeader, Opcode};
 
     use super::*;
@@ -116,8 +136,10 @@ mod tests {
         };
         let mut transcript =
             Transcript { entries: entries.chars().map(entry).collect(), omitted: 7 };
-        shorten(&mut transcript);
+        let whole = transcript.entries.clone();
+        let rest = shorten(&mut transcript);
         assert_eq!((transcript.entries.len(), transcript.omitted), (left, 7), "{entries}");
+        assert_eq!([transcript.entries, rest].concat(), whole);
     }
 
     #[test]

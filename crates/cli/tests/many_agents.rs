@@ -84,6 +84,38 @@ fn check(agents: usize, cases: &str, memory: u64) {
 }
 
 #[test]
+fn who_is_told_of_a_report_is_in_it() {
+    const AGENTS: usize = 40;
+    let server = Server::start(&["--cases", "1.1.*,5.3,7.1.1"]);
+    let (addr, out) = (server.addr, server.dir.path().join("out"));
+    server.runtime.block_on(async {
+        let mut walks = JoinSet::new();
+        for n in 0..AGENTS {
+            let out = out.clone();
+            walks.spawn(async move {
+                let agent = format!("agent{n}");
+                let count = run_cases(addr, &agent, None).await;
+                // Others are at work still, and ask for reports as well.
+                assert!(ask(addr, &format!("/updateReports?agent={agent}")).await.is_some());
+                let read = |name: &str| std::fs::read_to_string(out.join(name)).unwrap();
+                let index: Value = serde_json::from_str(&read("index.json")).unwrap();
+                let page = read("index.html");
+                let entries: Vec<_> = index[&agent].as_object().unwrap().values().collect();
+                assert_eq!(entries.len(), count, "{agent}");
+                for entry in entries {
+                    let file = entry["reportfile"].as_str().unwrap();
+                    assert_eq!(read(file).matches(&format!(": \"{agent}\",")).count(), 1, "{file}");
+                    let own = file.replace(".json", ".html");
+                    assert!(page.contains(&format!("href=\"{own}\"")), "{own}");
+                    assert!(read(&own).contains(&agent), "{own}");
+                }
+            });
+        }
+        walks.join_all().await;
+    });
+}
+
+#[test]
 fn twenty_agents() {
     check(20, "1.*,2.*,3.*,5.1,5.3,5.15,6.1.*,6.5.*,7.1.*,7.3.*", 400);
 }

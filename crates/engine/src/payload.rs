@@ -199,7 +199,16 @@ pub(crate) fn quote(octets: &[u8]) -> String {
 
 /// Octets in hex, as `81 05 48`.
 pub fn spaced_hex(octets: &[u8]) -> String {
-    octets.iter().map(|octet| format!("{octet:02X}")).collect::<Vec<_>>().join(" ")
+    const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
+    let mut text = String::with_capacity(3 * octets.len());
+    for octet in octets {
+        if !text.is_empty() {
+            text.push(' ');
+        }
+        let digits = [octet >> 4, octet & 15].map(|digit| DIGITS[usize::from(digit)]);
+        text.extend(digits.map(char::from));
+    }
+    text
 }
 
 #[cfg(test)]

@@ -68,6 +68,11 @@ pub struct Cause {
 
 /// The causes of a peer's failures, that with most cases first.
 pub fn causes(results: &Results, peer: &str, judge: JudgeKind, cases: &[Case]) -> Vec<Cause> {
+    let finals = || results.records(peer).filter_map(|(_, record)| record.final_attempt());
+    // Most peers of many have none.
+    if !finals().any(|attempt| attempt.judgement(judge).deviates()) {
+        return Vec::new();
+    }
     let known: BTreeMap<&CaseId, &Case> = cases.iter().map(|case| (&case.id, case)).collect();
     // Cases of another catalogue fail as well; of them only the judgement is known.
     let strangers = strangers(results, peer, &known);

@@ -16,36 +16,67 @@ use wsproof_engine::{
 };
 use wsproof_proto::Role;
 
-use crate::{File, Results, Sink, collected, contract::Attempt, names::Names};
+use crate::{
+    File, Record, Results,
+    contract::{Attempt, PeerInfo},
+    names::Names,
+};
 use traffic::TrafficStats;
 
 /// Renders the files. `cases` is the catalogue, in which the positions of classic cases are
 /// counted.
 pub fn files(results: &Results, cases: &[Case]) -> Vec<File> {
-    collected(|all| each(results, cases, all))
+    let all = Files::new(results, cases);
+    let mut files = vec![all.index()];
+    for peer in results.peers() {
+        let records = results.records(&peer.peer);
+        files.extend(records.filter_map(|(id, record)| all.case(&peer.peer, id, record)));
+    }
+    files
 }
 
-/// Renders the files one by one, and the index last: what it names is there by then. Of the files
-/// of cases only those are made that are wanted.
-pub fn each<S: Sink>(results: &Results, cases: &[Case], sink: &mut S) -> Result<(), S::Error> {
-    let names = Names::new(results);
-    let mut index: BTreeMap<&str, BTreeMap<&str, IndexEntry>> = BTreeMap::new();
-    let selected = results.run().map_or(&[][..], |run| &run.cases);
-    for peer in results.peers() {
-        for (id, record) in results.records(&peer.peer) {
-            let Some(attempt) = record.final_attempt() else { continue };
-            let name = names.file(&peer.peer, id, "json");
-            if let Some(whole) = sink.wanted(&name, record)?
-                && let Some(attempt) = whole.final_attempt()
-            {
-                let contents = json::render(&Detail::new(attempt, cases, selected));
-                sink.take(File { name: name.clone(), contents })?;
-            }
-            let entry = IndexEntry::new(attempt, name);
-            index.entry(&peer.peer).or_default().insert(id.as_str(), entry);
-        }
+/// The files, each rendered when it is asked for.
+pub struct Files<'a> {
+    results: &'a Results,
+    cases: &'a [Case],
+    names: Names<'a>,
+}
+
+impl<'a> Files<'a> {
+    /// The files of these results. `cases` is the catalogue, in which the positions of classic
+    /// cases are counted.
+    pub fn new(results: &'a Results, cases: &'a [Case]) -> Self {
+        Self { results, cases, names: Names::new(results) }
     }
-    sink.take(File { name: "index.json".to_owned(), contents: json::render(&index) })
+
+    /// The name of a case's file.
+    pub fn name(&self, peer: &str, id: &CaseId) -> String {
+        self.names.file(peer, id, "json")
+    }
+
+    /// The file of a case with a peer, if it has a result. No other result changes it.
+    pub fn case(&self, peer: &str, id: &CaseId, record: &Record) -> Option<File> {
+        let attempt = record.final_attempt()?;
+        let selected = self.results.run().map_or(&[][..], |run| &run.cases);
+        let contents = json::render(&Detail::new(attempt, self.cases, selected));
+        Some(File { name: self.name(peer, id), contents })
+    }
+
+    /// The index, which names the files of all cases.
+    pub fn index(&self) -> File {
+        let mut index: BTreeMap<&str, BTreeMap<&str, IndexEntry>> = BTreeMap::new();
+        for PeerInfo { peer, .. } in self.results.peers() {
+            let finals = self.results.records(peer).filter_map(|(id, record)| {
+                let entry = IndexEntry::new(record.final_attempt()?, self.name(peer, id));
+                Some((id.as_str(), entry))
+            });
+            let finals: BTreeMap<_, _> = finals.collect();
+            if !finals.is_empty() {
+                index.insert(peer, finals);
+            }
+        }
+        File { name: "index.json".to_owned(), contents: json::render(&index) }
+    }
 }
 
 /// A case in `index.json`. The fields are in the order of their names.

@@ -23,7 +23,7 @@ use askama::Template;
 use wsproof_engine::{Case, CaseId, Citation};
 use wsproof_proto::Violation;
 
-use crate::{File, Gate, JudgeKind, Results, Sink, collected, names::Names};
+use crate::{File, Gate, JudgeKind, Record, Results, contract::PeerInfo, names::Names};
 
 /// How all pages look, for others of their family.
 pub const STYLE: &str = include_str!("../templates/style.css");
@@ -33,31 +33,13 @@ pub type Titles = fn(&str) -> Option<&'static str>;
 
 /// Renders the pages. `cases` is the catalogue, `judge` the judgement that is shown first.
 pub fn files(results: &Results, cases: &[Case], judge: JudgeKind, titles: Titles) -> Vec<File> {
-    collected(|all| each(results, cases, judge, titles, all))
-}
-
-/// Renders the pages one by one, and the index last: what it names is there by then. Of the pages
-/// of cases only those are made that are wanted.
-pub fn each<S: Sink>(
-    results: &Results,
-    cases: &[Case],
-    judge: JudgeKind,
-    titles: Titles,
-    sink: &mut S,
-) -> Result<(), S::Error> {
-    let names = Names::new(results);
-    let view = View::new(results, cases, judge, titles, &names, None);
+    let pages = Pages::new(results, cases, judge, titles);
+    let mut files = vec![pages.index()];
     for peer in results.peers() {
-        for (id, record) in results.records(&peer.peer) {
-            let name = names.file(&peer.peer, id, "html");
-            if let Some(record) = sink.wanted(&name, record)?
-                && let Some(case) = case::CasePage::new(&view, peer, id, &record)
-            {
-                sink.take(page(name, &case))?;
-            }
-        }
+        let records = results.records(&peer.peer);
+        files.extend(records.filter_map(|(id, record)| pages.case(peer, id, record)));
     }
-    sink.take(page("index.html".to_owned(), &index::Index::new(&view)))
+    files
 }
 
 /// Renders `index.html` alone, with what a comparison with a baseline came to if there was one.
@@ -68,9 +50,36 @@ pub fn index(
     titles: Titles,
     gate: Option<&Gate<'_>>,
 ) -> File {
-    let names = Names::new(results);
-    let view = View::new(results, cases, judge, titles, &names, gate);
-    page("index.html".to_owned(), &index::Index::new(&view))
+    Pages { view: View::new(results, cases, judge, titles, gate) }.index()
+}
+
+/// The pages of a report, each rendered when it is asked for.
+pub struct Pages<'a> {
+    view: View<'a>,
+}
+
+impl<'a> Pages<'a> {
+    /// The pages of these results. `cases` is the catalogue, `judge` the judgement that is shown
+    /// first.
+    pub fn new(results: &'a Results, cases: &'a [Case], judge: JudgeKind, titles: Titles) -> Self {
+        Self { view: View::new(results, cases, judge, titles, None) }
+    }
+
+    /// The name of a case's page.
+    pub fn name(&self, peer: &str, id: &CaseId) -> String {
+        self.view.names.file(peer, id, "html")
+    }
+
+    /// The page of a case with a peer, if it has a result. No other result changes it.
+    pub fn case(&self, peer: &PeerInfo, id: &CaseId, record: &Record) -> Option<File> {
+        let case = case::CasePage::new(&self.view, peer, id, record)?;
+        Some(page(self.name(&peer.peer, id), &case))
+    }
+
+    /// The report itself, which names the pages of all cases.
+    pub fn index(&self) -> File {
+        page("index.html".to_owned(), &index::Index::new(&self.view))
+    }
 }
 
 /// What all pages are made from.
@@ -80,7 +89,7 @@ struct View<'a> {
     by_id: HashMap<&'a CaseId, &'a Case>,
     judge: JudgeKind,
     titles: Titles,
-    names: &'a Names<'a>,
+    names: Names<'a>,
     gate: Option<&'a Gate<'a>>,
 }
 
@@ -90,11 +99,10 @@ impl<'a> View<'a> {
         cases: &'a [Case],
         judge: JudgeKind,
         titles: Titles,
-        names: &'a Names<'a>,
         gate: Option<&'a Gate<'a>>,
     ) -> Self {
         let by_id = cases.iter().map(|case| (&case.id, case)).collect();
-        Self { results, cases, by_id, judge, titles, names, gate }
+        Self { results, cases, by_id, judge, titles, names: Names::new(results), gate }
     }
 
     fn case(&self, id: &CaseId) -> Option<&'a Case> {

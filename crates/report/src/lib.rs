@@ -29,8 +29,6 @@ pub mod summary;
 pub mod tap;
 mod words;
 
-use std::{borrow::Cow, convert::Infallible};
-
 pub use baseline::Baseline;
 pub use contract::{JudgeKind, Line};
 pub use gate::Gate;
@@ -45,46 +43,4 @@ pub struct File {
     pub name: String,
     /// What is in it.
     pub contents: Vec<u8>,
-}
-
-/// Where the files of a report go.
-pub trait Sink {
-    /// Why that fails.
-    type Error;
-
-    /// Whether the file of a case is wanted, and if so the record of it with all that it needs: of
-    /// the results transcripts may have been left out.
-    fn wanted<'a>(
-        &mut self,
-        name: &str,
-        record: &'a Record,
-    ) -> Result<Option<Cow<'a, Record>>, Self::Error>;
-
-    /// Takes a file.
-    fn take(&mut self, file: File) -> Result<(), Self::Error>;
-}
-
-impl Sink for Vec<File> {
-    type Error = Infallible;
-
-    fn wanted<'a>(
-        &mut self,
-        _name: &str,
-        record: &'a Record,
-    ) -> Result<Option<Cow<'a, Record>>, Infallible> {
-        Ok(Some(Cow::Borrowed(record)))
-    }
-
-    fn take(&mut self, file: File) -> Result<(), Infallible> {
-        self.push(file);
-        Ok(())
-    }
-}
-
-/// All files, the index first.
-fn collected(each: impl FnOnce(&mut Vec<File>) -> Result<(), Infallible>) -> Vec<File> {
-    let mut files = Vec::new();
-    let Ok(()) = each(&mut files);
-    files.rotate_right(1);
-    files
 }

@@ -1,6 +1,6 @@
 //! Names of report files, as `wstest` makes them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{HashMap, HashSet};
 
 use wsproof_engine::CaseId;
 
@@ -11,14 +11,14 @@ const MAX_PREFIX: usize = 160;
 
 /// The prefix of each peer's files.
 pub(crate) struct Names<'a> {
-    prefixes: BTreeMap<&'a str, String>,
+    prefixes: HashMap<&'a str, String>,
 }
 
 impl<'a> Names<'a> {
     /// Peers whose names give the same prefix are numbered in the order of their appearance.
     pub(crate) fn new(results: &'a Results) -> Self {
-        let mut taken = BTreeSet::new();
-        let mut prefixes = BTreeMap::new();
+        let mut taken = HashSet::new();
+        let mut prefixes = HashMap::new();
         for peer in results.peers() {
             let plain = prefix(&peer.peer);
             let numbered = (2..).map(|n| format!("{plain}_{n}"));
@@ -34,12 +34,14 @@ impl<'a> Names<'a> {
     pub(crate) fn file(&self, peer: &str, case: &CaseId, extension: &str) -> String {
         let prefix = self.prefixes.get(peer).map_or("", String::as_str);
         // Ids from a stored file may hold anything.
-        let id: String = case
-            .as_str()
-            .chars()
-            .map(|c| if c.is_ascii_alphanumeric() { c } else { '_' })
-            .collect();
-        format!("{prefix}_case_{id}.{extension}")
+        let plain = |c: char| if c.is_ascii_alphanumeric() { c } else { '_' };
+        let mut name = String::with_capacity(prefix.len() + 24);
+        name.push_str(prefix);
+        name.push_str("_case_");
+        name.extend(case.as_str().chars().map(plain));
+        name.push('.');
+        name.push_str(extension);
+        name
     }
 }
 

@@ -5,7 +5,7 @@ use std::{
     net::SocketAddr,
 };
 
-use tokio::sync::oneshot;
+use tokio::{sync::oneshot, time::Instant};
 use wsproof_report::number;
 use wsproof_runner::{Event, Visit};
 
@@ -14,6 +14,13 @@ use crate::{
     output,
     session::{Session, Voice},
 };
+
+/// What may be taken in, at most, while somebody waits for a report.
+const AT_ONCE: usize = 1000;
+/// While cases are at work, the next report is not begun before so many times as long have passed
+/// as the last one took: it has everybody in it, so that with many clients it is long, and those
+/// who ask meanwhile are served by one.
+const PAUSE: u32 = 4;
 
 /// Takes what clients did into the session, and tells the user.
 pub(super) struct Host {
@@ -28,16 +35,25 @@ pub(super) struct Host {
     refused: BTreeSet<&'static str>,
     /// What was taken in while they did.
     meanwhile: usize,
+    /// Cases that have begun and are not judged.
+    at_work: usize,
+    /// When the last report was written, and when the next one may be begun beside cases.
+    last: Instant,
+    next: Instant,
 }
 
 impl Host {
     pub(super) fn new(session: Session) -> Self {
+        let now = Instant::now();
         Self {
             session,
             judged: BTreeMap::new(),
             reported: BTreeSet::new(),
             waiting: Vec::new(),
             meanwhile: 0,
+            at_work: 0,
+            last: now,
+            next: now,
             refused: BTreeSet::new(),
         }
     }
@@ -75,17 +91,34 @@ impl Host {
         Ok(())
     }
 
-    /// How much was taken in while somebody waited for a report.
-    pub(super) fn taken_meanwhile(&self) -> usize {
-        self.meanwhile
+    /// Whether somebody waits for a report.
+    pub(super) fn is_waited_for(&self) -> bool {
+        !self.waiting.is_empty()
     }
 
-    /// Writes the report, if somebody waits for it: once for all who do.
+    /// When the next report may be begun: at once if no case is at work.
+    pub(super) const fn next_report(&self) -> Instant {
+        if self.at_work == 0 { self.last } else { self.next }
+    }
+
+    /// Whether a report is due though there is more to be taken in: nobody waits for ever.
+    pub(super) fn is_overdue(&self) -> bool {
+        self.meanwhile >= AT_ONCE && self.next_report() <= Instant::now()
+    }
+
+    /// Writes files of cases before a report needs them. Nobody compares durations of cases that
+    /// run beside others, and there they are many.
+    pub(super) fn write_cases(&mut self) -> Result<(), Error> {
+        if self.at_work > 1 { self.session.write_cases() } else { Ok(()) }
+    }
+
+    /// Writes the report, once for all who wait for it.
     pub(super) fn report(&mut self) -> Result<(), Error> {
-        if self.waiting.is_empty() {
-            return Ok(());
-        }
+        let began = Instant::now();
         self.session.write_report()?;
+        self.last = Instant::now();
+        self.next = self.last + (self.last - began) * PAUSE;
+        self.meanwhile = 0;
         for (agent, done) in self.waiting.drain(..) {
             if self.session.voice() == Voice::Own {
                 let judged = self.judged.get(&agent).copied().unwrap_or_default();
@@ -152,6 +185,7 @@ impl Host {
     fn case(&mut self, agent: String, from: SocketAddr, event: Event) -> Result<(), Error> {
         match event {
             Event::Started { case } => {
+                self.at_work += 1;
                 self.meet(&agent, from)?;
                 self.say(&format!(
                     "Running test case ID {} for agent {} from peer {}",
@@ -161,6 +195,7 @@ impl Host {
                 ));
             }
             Event::Attempt(attempt) => {
+                self.at_work = self.at_work.saturating_sub(1);
                 if self.session.voice() == Voice::Own && attempt.rfc.deviates() {
                     let reason = output::clean(attempt.rfc.deciding_reason());
                     let (case, agent) = (&attempt.case.id, output::clean(&agent));

@@ -97,6 +97,9 @@ impl Formatter for Ascii<'_> {
 
 /// Writes a fragment, which has no control character but perhaps NUL as a placeholder.
 fn write_ascii<W: ?Sized + Write>(writer: &mut W, text: &str, for_nul: &str) -> io::Result<()> {
+    if text.bytes().all(|octet| matches!(octet, b' '..=b'~')) {
+        return writer.write_all(text.as_bytes());
+    }
     for c in text.chars() {
         match c {
             '\0' => writer.write_all(for_nul.as_bytes())?,

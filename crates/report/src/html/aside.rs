@@ -59,7 +59,8 @@ fn finals<'a>(view: &View<'a>) -> impl Iterator<Item = Final<'a>> {
 }
 
 pub(super) fn asides(view: &View<'_>, verdict: Verdict) -> Rows<Aside> {
-    let found = finals(view).filter(|(peer, id, ..)| Verdict::of(view, peer, id) == verdict);
+    let of = |record, attempt| Verdict::of(view, Some((record, attempt)));
+    let found = finals(view).filter(|(_, _, record, attempt)| of(record, attempt) == verdict);
     let aside = found.map(|(peer, id, record, attempt)| Aside {
         id: visible(id.as_str()),
         peer: visible(peer),

@@ -134,7 +134,9 @@ fn chart(view: &View<'_>, family: &Family, parts: &[&str]) -> Option<Chart> {
     let peers = view.results.peers();
     let mut lines = Vec::new();
     let mut beside = 0;
-    for part in parts {
+    // Of a part without cases no peer has anything.
+    let has_cases = |part: &&&str| view.cases.iter().any(|case| is_part(&case.id, part));
+    for part in parts.iter().filter(has_cases) {
         for peer in peers {
             let (points, left) = points(view, family, part, &peer.peer);
             beside += left;

@@ -3,8 +3,12 @@
 use serde::Serialize;
 use wsproof_engine::{Basis, CaseId};
 
-use super::{View, card::Card, verdict::Verdict};
-use crate::{Record, words::visible};
+use super::{
+    View,
+    card::Card,
+    verdict::{Column, Verdict},
+};
+use crate::words::visible;
 
 #[derive(Serialize)]
 struct Data<'a> {
@@ -39,13 +43,18 @@ struct Entry<'a> {
 }
 
 /// The data; what HTML could take for markup is escaped.
-pub(super) fn json(view: &View<'_>, ids: &[CaseId], cards: &[Card]) -> String {
+pub(super) fn json(
+    view: &View<'_>,
+    ids: &[CaseId],
+    columns: &[Column<'_>],
+    cards: &[Card],
+) -> String {
     let known: std::collections::HashMap<_, _> =
         view.cases.iter().map(|case| (&case.id, case.title.as_str())).collect();
     let data = Data {
         ids: ids.iter().map(|id| visible(id.as_str())).collect(),
         titles: ids.iter().map(|id| known.get(id).copied().unwrap_or_default()).collect(),
-        peers: view.results.peers().iter().map(|peer| column(view, &peer.peer, ids)).collect(),
+        peers: columns.iter().map(|it| column(view, it)).collect(),
         cards: cards
             .iter()
             .map(|card| Entry {
@@ -61,27 +70,25 @@ pub(super) fn json(view: &View<'_>, ids: &[CaseId], cards: &[Card]) -> String {
     text.replace('<', "\\u003c").replace('>', "\\u003e").replace('&', "\\u0026")
 }
 
-fn column(view: &View<'_>, peer: &str, ids: &[CaseId]) -> Peer {
+fn column(view: &View<'_>, Column { peer, cells }: &Column<'_>) -> Peer {
     let mut column = Peer {
-        name: visible(peer),
+        name: visible(&peer.peer),
         verdicts: String::new(),
         bases: String::new(),
         codes: Vec::new(),
         attempts: Vec::new(),
     };
-    for (at, id) in ids.iter().enumerate() {
-        let verdict = Verdict::of(view, peer, id);
+    for (at, (verdict, found)) in cells.iter().enumerate() {
         column.verdicts.push(verdict.letter());
-        let record = view.results.record(peer, id);
-        let attempt = record.and_then(Record::final_attempt);
-        if let (Some(record), Some(attempt)) = (record, attempt)
+        let attempt = found.map(|(_, attempt)| attempt);
+        if let Some((record, attempt)) = found
             && record.attempts().len() > 1
         {
             column.attempts.push([at, record.attempts().len(), attempt.attempt as usize]);
         }
         let judgement = attempt.map(|attempt| attempt.judgement(view.judge));
         column.bases.push(match judgement {
-            Some(_) if verdict == Verdict::Passed => '-',
+            Some(_) if *verdict == Verdict::Passed => '-',
             Some(judgement) => {
                 let behavior = judgement.behavior != wsproof_engine::Behavior::Ok;
                 match if behavior { judgement.basis } else { judgement.close_basis } {

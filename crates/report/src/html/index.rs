@@ -10,7 +10,7 @@ use super::{
     charts, data,
     matrix::{self, Section},
     talk::Part,
-    verdict::Verdict,
+    verdict::{self, Column, Verdict},
 };
 use crate::{
     Gate, Missing,
@@ -118,6 +118,7 @@ impl Index {
     pub(super) fn new(view: &View<'_>) -> Self {
         let results = view.results;
         let ids = results.cases();
+        let columns = verdict::columns(view, &ids);
         let several = results.peers().len() > 1;
         let mut cards = Vec::new();
         for (index, peer) in results.peers().iter().enumerate() {
@@ -125,7 +126,7 @@ impl Index {
             let made = found.into_iter();
             cards.extend(made.filter_map(|cause| Card::new(view, (index, peer), cause, &ids)));
         }
-        let mut peers = peer_rows(view, &ids, &cards);
+        let mut peers = peer_rows(view, &ids, &columns, &cards);
         // The worst peer first; what is new before what is known.
         let rank: Vec<_> = peers.iter().map(|row| row.counts[0]).collect();
         cards.sort_by_key(|card| {
@@ -140,7 +141,7 @@ impl Index {
             row.href = first.map(|card| card.href.clone()).unwrap_or_default();
         }
         let causes = cause_rows(&cards, several);
-        let data = data::json(view, &ids, &cards);
+        let data = data::json(view, &ids, &columns, &cards);
         cards.truncate(CARDS);
         let mut drawn = 0;
         for card in &mut cards {
@@ -155,10 +156,8 @@ impl Index {
         });
         let head = head(view, causes.len());
         let counts = Verdict::ALL.map(|verdict| {
-            let of =
-                |peer: &str| ids.iter().filter(|id| Verdict::of(view, peer, id) == verdict).count();
-            let number = results.peers().iter().map(|peer| of(&peer.peer)).sum();
-            Count { verdict, number }
+            let cells = columns.iter().flat_map(|column| &column.cells);
+            Count { verdict, number: cells.filter(|(own, _)| *own == verdict).count() }
         });
         let general = results.notes().iter().map(|note| match &note.peer {
             Some(peer) if several => format!("{}: {}", visible(peer), visible_lines(&note.text)),
@@ -182,7 +181,7 @@ impl Index {
             differing: differing(view),
             charts: charts::charts(view),
             columns: results.peers().iter().map(|peer| visible(&peer.peer)).collect(),
-            sections: matrix::sections(view),
+            sections: matrix::sections(view, &ids, &columns),
             total: ids.len(),
             facts: facts(view),
             data,
@@ -289,9 +288,14 @@ fn conforms(view: &View<'_>, head: &Head) -> Vec<String> {
     lines
 }
 
-fn peer_rows(view: &View<'_>, ids: &[CaseId], cards: &[Card]) -> Vec<PeerRow> {
+fn peer_rows(
+    view: &View<'_>,
+    ids: &[CaseId],
+    columns: &[Column<'_>],
+    cards: &[Card],
+) -> Vec<PeerRow> {
     let results = view.results;
-    let rows = results.peers().iter().enumerate().map(|(index, peer)| {
+    let rows = columns.iter().enumerate().map(|(index, Column { peer, cells })| {
         let counts = results.counts(&peer.peer, view.judge);
         let own = || cards.iter().filter(|card| card.peer_index == index);
         let missing = results.missing(&peer.peer).len();
@@ -302,8 +306,8 @@ fn peer_rows(view: &View<'_>, ids: &[CaseId], cards: &[Card]) -> Vec<PeerRow> {
             _ => ("pass", "✓ conforms".to_owned()),
         };
         let mut bars: Vec<(String, usize, usize)> = Vec::new();
-        for id in ids {
-            let failed = usize::from(Verdict::of(view, &peer.peer, id) == Verdict::Failed);
+        for (id, (verdict, _)) in ids.iter().zip(cells) {
+            let failed = usize::from(*verdict == Verdict::Failed);
             match bars.last_mut() {
                 Some((section, of, all)) if section == id.section() => {
                     *of += failed;
@@ -416,9 +420,10 @@ fn taken(view: &View<'_>) -> Vec<String> {
     for peer in results.peers() {
         let mut without = results.missing(&peer.peer);
         without.extend(results.excluded(&peer.peer));
+        let whys = without.iter().map(|id| results.why_missing(&peer.peer, id));
+        let whys: Vec<_> = whys.collect();
         for why in [Missing::Excluded, Missing::NotAsked, Missing::NotRun, Missing::Unreachable] {
-            let of = |id: &&&CaseId| results.why_missing(&peer.peer, id) == Some(why);
-            let count = without.iter().filter(of).count();
+            let count = whys.iter().filter(|own| **own == Some(why)).count();
             if count > 0 {
                 let who = if results.peers().len() > 1 {
                     format!("{}: ", visible(&peer.peer))

@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 
 use wsproof_engine::{Case, CaseId, CloseBehavior, Judgement};
 
-use super::{View, stats};
+use super::{
+    View, stats,
+    verdict::{Column, Final},
+};
 use crate::{
     Missing,
     contract::Attempt,
@@ -55,20 +58,26 @@ enum Weight {
     Deviates,
 }
 
-pub(super) fn sections(view: &View<'_>) -> Vec<Section> {
-    let mut by_section: BTreeMap<CaseId, Vec<(usize, CaseId)>> = BTreeMap::new();
-    if view.results.peers().is_empty() {
+pub(super) fn sections(view: &View<'_>, ids: &[CaseId], columns: &[Column<'_>]) -> Vec<Section> {
+    let mut by_section: BTreeMap<CaseId, Vec<(usize, &CaseId)>> = BTreeMap::new();
+    if columns.is_empty() {
         return Vec::new();
     }
-    for (index, id) in view.results.cases().into_iter().enumerate() {
+    for (index, id) in ids.iter().enumerate() {
         by_section.entry(CaseId::new(id.section())).or_default().push((index, id));
     }
-    by_section.iter().map(|(section, ids)| Section::new(view, section, ids)).collect()
+    by_section.iter().map(|(section, ids)| Section::new(view, section, ids, columns)).collect()
 }
 
 impl Section {
-    fn new(view: &View<'_>, section: &CaseId, ids: &[(usize, CaseId)]) -> Self {
-        let mut rows: Vec<_> = ids.iter().map(|(index, id)| Row::new(view, *index, id)).collect();
+    fn new(
+        view: &View<'_>,
+        section: &CaseId,
+        ids: &[(usize, &CaseId)],
+        columns: &[Column<'_>],
+    ) -> Self {
+        let rows = ids.iter().map(|(index, id)| Row::new(view, *index, id, columns));
+        let mut rows: Vec<_> = rows.collect();
         let mut last = "";
         for (row, (_, id)) in rows.iter_mut().zip(ids) {
             let subsection = subsection(id.as_str());
@@ -83,7 +92,7 @@ impl Section {
             rows.iter().flat_map(|row| &row.cells).filter(|cell| cell.weight == weight).count()
         };
         let mut words = number(ids.len(), "case");
-        let peers = view.results.peers().len();
+        let peers = columns.len();
         if peers > 1 {
             words = format!("{words} by {peers} peers");
         }
@@ -116,9 +125,12 @@ impl Section {
 }
 
 impl Row {
-    fn new(view: &View<'_>, index: usize, id: &CaseId) -> Self {
-        let peers = view.results.peers().iter();
-        let cells: Vec<_> = peers.map(|peer| Cell::new(view, &peer.peer, id)).collect();
+    fn new(view: &View<'_>, index: usize, id: &CaseId, columns: &[Column<'_>]) -> Self {
+        let cells = columns.iter().map(|Column { peer, cells }| {
+            let (_, found) = cells[index];
+            Cell::new(view, &peer.peer, id, found)
+        });
+        let cells: Vec<_> = cells.collect();
         let class = match cells.iter().map(|cell| cell.weight).max() {
             Some(Weight::Deviates) => "bad",
             Some(Weight::Passed) => "fine",
@@ -152,9 +164,8 @@ const NON_STRICT: &str = "case_non_strict";
 const REFUSED: &str = "refused: ";
 
 impl Cell {
-    fn new(view: &View<'_>, peer: &str, id: &CaseId) -> Self {
-        let record = view.results.record(peer, id);
-        let Some((record, attempt)) = record.and_then(|r| Some((r, r.final_attempt()?))) else {
+    fn new(view: &View<'_>, peer: &str, id: &CaseId, found: Option<Final<'_>>) -> Self {
+        let Some((record, attempt)) = found else {
             let why = view.results.why_missing(peer, id).unwrap_or(Missing::NotSelected);
             return Self {
                 class: MISSING,

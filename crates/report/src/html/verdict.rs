@@ -3,7 +3,36 @@
 use wsproof_engine::CaseId;
 
 use super::View;
-use crate::words::Tone;
+use crate::{
+    Record,
+    contract::{Attempt, PeerInfo},
+    words::Tone,
+};
+
+/// A case's record, and the attempt in it that counts.
+pub(super) type Final<'a> = (&'a Record, &'a Attempt);
+
+/// A peer with all cases of the report, in their order: looked up once, read by each part of it.
+pub(super) struct Column<'a> {
+    pub(super) peer: &'a PeerInfo,
+    pub(super) cells: Vec<(Verdict, Option<Final<'a>>)>,
+}
+
+/// A column for each peer. `ids` are all cases.
+pub(super) fn columns<'a>(view: &View<'a>, ids: &[CaseId]) -> Vec<Column<'a>> {
+    let results = view.results;
+    let columns = results.peers().iter().map(|peer| {
+        // Both are in the order of the catalogue.
+        let mut records = results.records(&peer.peer).peekable();
+        let cells = ids.iter().map(|id| {
+            let record = records.next_if(|(own, _)| own.cmp(&id).is_eq());
+            let found = record.and_then(|(_, record)| Some((record, record.final_attempt()?)));
+            (Verdict::of(view, found), found)
+        });
+        Column { peer, cells: cells.collect() }
+    });
+    columns.collect()
+}
 
 /// A verdict as the page counts it. Every case has exactly one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,11 +57,8 @@ impl Verdict {
         Self::Passed,
     ];
 
-    pub(super) fn of(view: &View<'_>, peer: &str, id: &CaseId) -> Self {
-        let record = view.results.record(peer, id);
-        let Some((record, attempt)) = record.and_then(|r| Some((r, r.final_attempt()?))) else {
-            return Self::Missing;
-        };
+    pub(super) fn of(view: &View<'_>, found: Option<Final<'_>>) -> Self {
+        let Some((record, attempt)) = found else { return Self::Missing };
         match Tone::of(attempt.judgement(view.judge)) {
             Tone::Fail => Self::Failed,
             _ if record.is_unstable() => Self::Unstable,
