@@ -20,16 +20,13 @@ type Verdicts = BTreeMap<String, String>;
 
 const JOBS: [&str; 4] = ["1", "2", "16", "64"];
 
-/// Servers with one fault each, which fail in different ways: at once, late, by silence, by a
-/// reset, in each message, in none.
-const DEFECTS: [&str; 12] = [
-    "adds-octet",
+/// Servers with one fault each, which fail in different ways: at once, late, by a reset, in some
+/// messages, in none. Faults that make each case wait for its limit would take hours.
+const DEFECTS: [&str; 9] = [
     "close-drops-tcp",
     "control-long-taken",
-    "echo-unfinished",
     "error-drops-tcp",
     "error-resets-tcp",
-    "message-unsolicited",
     "pong-fragmented",
     "sends-close-one-octet",
     "sends-nested-message",
