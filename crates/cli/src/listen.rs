@@ -180,7 +180,7 @@ pub(crate) async fn serve(
                 if host.is_overdue() {
                     host.report()?;
                 } else {
-                    host.write_cases()?;
+                    host.write_cases();
                 }
             }
             cut_off = &mut listening => break cut_off,

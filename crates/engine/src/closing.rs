@@ -20,6 +20,14 @@ const PATIENCE: u32 = 5;
 impl Connection {
     /// What an expired timer of the closing machinery does.
     pub(crate) fn timed_out(&mut self, shared: &mut Shared, now: Duration, timer: Timer) {
+        let is_awaited = match timer {
+            Timer::KillAfter => self.is_open() || self.is_closing(),
+            Timer::CloseHandshake | Timer::ServerDrop => self.is_closing(),
+            Timer::OpenHandshake => !self.is_ended(),
+            // A case may end this way whatever the peer does.
+            _ => false,
+        };
+        self.closing.out_of_time |= is_awaited;
         match timer {
             Timer::KillAfter if self.is_open() => {
                 self.send_close(shared, now, Some(CloseCode::GOING_AWAY.0), b"Going Away");

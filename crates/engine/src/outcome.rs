@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use serde::{Deserialize, Serialize};
-use wsproof_proto::{CloseCode, Deviation, FrameHeader, Role};
+use wsproof_proto::{Deviation, FrameHeader, Role};
 
 use crate::{Event, Opening, Transcript, WindowExceeded};
 
@@ -45,6 +45,9 @@ pub struct ClosingState {
     pub open_handshake_timeout: bool,
     /// No answer to the tester's close frame came in time.
     pub close_handshake_timeout: bool,
+    /// A limit ended the waiting for something that the peer had to do.
+    #[serde(default)]
+    pub out_of_time: bool,
     /// The code in the tester's close frame.
     pub local_code: Option<u16>,
     /// The reason in the tester's close frame.
@@ -71,18 +74,6 @@ pub struct ClosingState {
     pub local_close_at: Option<Duration>,
     /// How TCP ended.
     pub tcp_end: Option<TcpEnd>,
-}
-
-impl ClosingState {
-    /// Whether a limit ended the waiting for the peer.
-    pub fn is_out_of_time(&self) -> bool {
-        // With this code a case ends whose peer has not done what it should.
-        let given_up = self.failed_by_me && self.local_code == Some(CloseCode::GOING_AWAY.0);
-        given_up
-            || self.open_handshake_timeout
-            || self.close_handshake_timeout
-            || self.server_drop_timeout
-    }
 }
 
 /// Counts of what went over the wire.

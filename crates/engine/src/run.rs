@@ -449,6 +449,7 @@ impl Run {
             Blocked::Waiting => {}
             Blocked::Awaiting => {
                 self.echo_timed_out = true;
+                self.connections[id].closing.out_of_time = true;
                 return;
             }
             other => {

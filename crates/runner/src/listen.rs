@@ -326,13 +326,16 @@ impl Server {
                 conversation.reply(&format!("{{\"behavior\": \"{}\"}}", behavior.name())).await
             }
             Ask::Reports { agent, then_stop } => {
-                let conversation = self.open(visitor, &request).await?;
+                let mut conversation = self.open(visitor, &request).await?;
                 self.board.runs_of(Some(&agent)).await;
                 let (done, written) = oneshot::channel();
                 self.tell(Visit::Reports { agent: agent.clone(), from, done });
                 // Whoever reads the files may do so when the close frame is there.
-                let _ = written.await;
-                let closed = conversation.close(None, "").await;
+                let closed = tokio::select! {
+                    _ = written => conversation.close(None, "").await,
+                    // Nobody waits any more.
+                    () = conversation.until_closed() => Ok(()),
+                };
                 if then_stop || self.is_last(agent) {
                     self.stop.cancel();
                 }

@@ -282,7 +282,9 @@ impl<'a> Scheduler<'a> {
         self.load.finished(mode, trouble, driven.opening);
         self.load.answered(driven.answer);
         let quiet = mode != Mode::Overlapped || beside == 0;
-        let record = Record::new(&case, &outcome, (&classic, &rfc), mode, beside);
+        let mut record = Record::new(&case, &outcome, (&classic, &rfc), mode, beside);
+        // Who looks on wants to see what happens, and not whether it happens again.
+        record.needs_confirmation &= !self.options.watched || record.away;
         let number = self.record(record, beside, mode, trouble);
         let attempt = Attempt {
             number,
@@ -343,6 +345,7 @@ impl<'a> Scheduler<'a> {
         old.away = new.away;
         let stood_still = new.late && !old.late && old.attempts < PATIENCE;
         old.late = new.late;
+        old.alone = beside == 0;
         if mode == Mode::Quiet && beside > 0 || stood_still {
             // Others only waited, but one cannot know: it is tried once more, all alone. So is what
             // came in time before.

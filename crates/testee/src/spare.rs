@@ -13,7 +13,7 @@ const LARGE: usize = 256 << 10;
 const KEPT: usize = 128 << 20;
 
 /// Room is made for so many times what has come, however much is announced: anybody can announce.
-const AHEAD: usize = 64;
+const AHEAD: usize = 8;
 
 static SPARE: Mutex<Vec<Vec<u8>>> = Mutex::new(Vec::new());
 
@@ -36,9 +36,15 @@ pub(crate) fn extend(buffer: &mut Vec<u8>, octets: &[u8], more: Option<usize>) {
     let wanted = buffer.len() + octets.len();
     if wanted > buffer.capacity() && wanted >= LARGE {
         let room = room(wanted, more);
-        let mut larger = take(room).unwrap_or_else(|| Vec::with_capacity(room));
-        larger.extend_from_slice(buffer);
-        give(std::mem::replace(buffer, larger));
+        let mut fresh = Vec::new();
+        // Where there is no room for what is announced, there may be for what has come.
+        if let Some(mut larger) = take(room).or_else(|| {
+            fresh.try_reserve_exact(room).ok()?;
+            Some(fresh)
+        }) {
+            larger.extend_from_slice(buffer);
+            give(std::mem::replace(buffer, larger));
+        }
     }
     buffer.extend_from_slice(octets);
 }
@@ -49,10 +55,11 @@ fn room(wanted: usize, more: Option<usize>) -> usize {
     wanted.saturating_add(more.unwrap_or(wanted).min(wanted.saturating_mul(AHEAD)))
 }
 
-/// The smallest buffer that holds so many octets.
+/// The smallest buffer that holds so many octets, and not many times as many.
 fn take(octets: usize) -> Option<Vec<u8>> {
     let mut spare = SPARE.lock().unwrap_or_else(PoisonError::into_inner);
-    let large = spare.iter().enumerate().filter(|(_, it)| it.capacity() >= octets);
+    let fits = |capacity| (octets..=octets.saturating_mul(AHEAD)).contains(&capacity);
+    let large = spare.iter().enumerate().filter(|(_, it)| fits(it.capacity()));
     let (found, _) = large.min_by_key(|(_, it)| it.capacity())?;
     Some(spare.swap_remove(found))
 }

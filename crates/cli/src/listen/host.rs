@@ -3,6 +3,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     net::SocketAddr,
+    time::Duration,
 };
 
 use tokio::{sync::oneshot, time::Instant};
@@ -21,6 +22,8 @@ const AT_ONCE: usize = 1000;
 /// as the last one took: it has everybody in it, so that with many clients it is long, and those
 /// who ask meanwhile are served by one.
 const PAUSE: u32 = 4;
+/// But nobody waits longer than this for a report to begin.
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
 /// Takes what clients did into the session, and tells the user.
 pub(super) struct Host {
@@ -37,6 +40,8 @@ pub(super) struct Host {
     meanwhile: usize,
     /// Cases that have begun and are not judged.
     at_work: usize,
+    /// Whether files of cases are written before a report needs them.
+    writes_early: bool,
     /// When the last report was written, and when the next one may be begun beside cases.
     last: Instant,
     next: Instant,
@@ -52,6 +57,7 @@ impl Host {
             waiting: Vec::new(),
             meanwhile: 0,
             at_work: 0,
+            writes_early: true,
             last: now,
             next: now,
             refused: BTreeSet::new(),
@@ -108,16 +114,20 @@ impl Host {
 
     /// Writes files of cases before a report needs them. Nobody compares durations of cases that
     /// run beside others, and there they are many.
-    pub(super) fn write_cases(&mut self) -> Result<(), Error> {
-        if self.at_work > 1 { self.session.write_cases() } else { Ok(()) }
+    pub(super) fn write_cases(&mut self) {
+        if self.at_work > 1 && self.writes_early {
+            // Nobody has asked for them yet. Whoever does is told if it fails again.
+            self.writes_early = self.session.write_cases().is_ok();
+        }
     }
 
     /// Writes the report, once for all who wait for it.
     pub(super) fn report(&mut self) -> Result<(), Error> {
         let began = Instant::now();
         self.session.write_report()?;
+        self.writes_early = true;
         self.last = Instant::now();
-        self.next = self.last + (self.last - began) * PAUSE;
+        self.next = self.last + ((self.last - began) * PAUSE).min(LONGEST_PAUSE);
         self.meanwhile = 0;
         for (agent, done) in self.waiting.drain(..) {
             if self.session.voice() == Voice::Own {
@@ -173,6 +183,8 @@ impl Host {
 
     /// Notes if fewer agents than this have asked for their reports.
     pub(super) fn expect(&mut self, agents: usize) {
+        // Those who still wait have come, too; the last report is about to be written.
+        self.reported.extend(self.waiting.drain(..).map(|(agent, _)| agent));
         if self.reported.len() < agents {
             self.session.incomplete("an agent that did not come".to_owned());
         }

@@ -30,6 +30,16 @@ impl Stale {
         }
     }
 
+    fn first(&self, peer: &str) -> Option<CaseId> {
+        self.cases.get(peer)?.first().cloned()
+    }
+
+    fn remove(&mut self, peer: &str, case: &CaseId) {
+        if let Some(cases) = self.cases.get_mut(peer) {
+            self.count -= usize::from(cases.remove(case));
+        }
+    }
+
     /// How many there are.
     pub(super) const fn count(&self) -> usize {
         self.count
@@ -60,14 +70,17 @@ impl<'a> Folder<'a> {
 
     /// Writes the files of the cases that are stale, which they are no more.
     pub(super) fn write_cases(&self, stale: &mut Stale) -> Result<(), Error> {
-        let Stale { mut cases, .. } = std::mem::take(stale);
         for peer in self.results.peers() {
-            for id in cases.remove(&peer.peer).into_iter().flatten() {
-                let Some(record) = self.results.record(&peer.peer, &id) else { continue };
-                let whole = self.shelf.whole(record)?;
-                let files =
-                    [self.pages.case(peer, &id, &whole), self.files.case(&peer.peer, &id, &whole)];
-                files.iter().flatten().try_for_each(|file| stored::write_file(self.out, file))?;
+            // What could not be written stays stale.
+            while let Some(id) = stale.first(&peer.peer) {
+                if let Some(record) = self.results.record(&peer.peer, &id) {
+                    let whole = self.shelf.whole(record)?;
+                    let page = self.pages.case(peer, &id, &whole);
+                    let files = [page, self.files.case(&peer.peer, &id, &whole)];
+                    let write = |file| stored::write_file(self.out, file);
+                    files.iter().flatten().try_for_each(write)?;
+                }
+                stale.remove(&peer.peer, &id);
             }
         }
         Ok(())

@@ -166,16 +166,15 @@ fn remarks(case: Option<&Case>, record: &Record, attempt: &Attempt) -> Vec<Strin
         lines.push(format!("Unstable: attempts came to different verdicts; {counts}."));
     }
     match record.confirmation() {
-        Confirmation::Taken => lines.push(
-            "Taken as confirmed: this verdict was reached beside other cases, and 32 such \
-             verdicts in a row were the same when nothing else was at work."
-                .to_owned(),
-        ),
-        Confirmation::Missing if !attempt.quiet => lines.push(
-            "Not confirmed: this verdict was reached beside other cases, and the run ended \
-             before the quiet attempt."
-                .to_owned(),
-        ),
+        Confirmation::Taken => lines.push(format!(
+            "Taken as confirmed: this verdict was reached {}, and 32 such verdicts in a row were \
+             the same when nothing else was at work.",
+            reached(attempt)
+        )),
+        Confirmation::Missing => lines.push(format!(
+            "Not confirmed: this verdict was reached {}, and the run ended before another attempt.",
+            reached(attempt)
+        )),
         _ => {}
     }
     if !attempt.comparable && case.is_some_and(|case| case.measured) {
@@ -185,6 +184,11 @@ fn remarks(case: Option<&Case>, record: &Record, attempt: &Attempt) -> Vec<Strin
         ));
     }
     lines
+}
+
+/// What makes a verdict need confirmation.
+fn reached(attempt: &Attempt) -> &'static str {
+    if attempt.beside > 0 { "beside other cases" } else { "by waiting in vain" }
 }
 
 impl AttemptView {

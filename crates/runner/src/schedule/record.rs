@@ -2,9 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use wsproof_engine::{
-    Accept, Case, Class, ClosingState, Event, Judgement, Observed, Opening, Outcome, TcpEnd,
-};
+use wsproof_engine::{Accept, Case, Class, Event, Judgement, Observed, Opening, Outcome, TcpEnd};
 
 use super::queue::Mode;
 use crate::{Confirmation, verdict::Verdict};
@@ -33,6 +31,8 @@ pub(super) struct Record {
     pub(super) absences: u32,
     /// Whether the peer was waited for in vain: it, or the machine, may have stood still.
     pub(super) late: bool,
+    /// Whether nothing was beside the attempt that counts.
+    pub(super) alone: bool,
 }
 
 impl Record {
@@ -69,6 +69,7 @@ impl Record {
             away: is_away(outcome),
             absences: u32::from(is_away(outcome)),
             late,
+            alone: beside == 0,
         }
     }
 }
@@ -96,8 +97,8 @@ pub(super) fn is_trouble(case: &Case, outcome: &Outcome, rfc: &Judgement) -> boo
 
 /// Whether a limit ended the waiting for something that the peer had to do.
 fn is_late(outcome: &Outcome) -> bool {
-    let closings = std::iter::once(&outcome.closing).chain(&outcome.further_closings);
-    outcome.echo_timed_out || closings.into_iter().any(ClosingState::is_out_of_time)
+    let mut closings = std::iter::once(&outcome.closing).chain(&outcome.further_closings);
+    closings.any(|closing| closing.out_of_time)
 }
 
 /// Whether somebody says that the server cannot be had at the moment: it itself, or the proxy

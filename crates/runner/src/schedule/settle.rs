@@ -2,7 +2,7 @@
 
 use wsproof_engine::{Accept, CaseId, Class, judge};
 
-use super::Scheduler;
+use super::{Scheduler, record::Record};
 use crate::{Confirmation, Event, Settled};
 
 impl Scheduler<'_> {
@@ -34,15 +34,16 @@ impl Scheduler<'_> {
     /// What could not be confirmed, because the peer is gone, is said to be so: nobody knows
     /// whether it was the peer's fault.
     pub(super) fn settle_unconfirmed(&mut self) {
-        let open: Vec<_> = self
-            .records
-            .values_mut()
-            .filter(|record| record.needs_confirmation && !record.settled)
-            .map(|record| {
-                record.confirmation = Confirmation::Impossible;
-                record.case.id.clone()
-            })
-            .collect();
+        let waits = |record: &&Record| record.needs_confirmation && !record.settled;
+        let waiting = self.records.values().filter(waits);
+        // What was reached with nothing beside it stands, as the peer was there.
+        let (standing, open): (Vec<_>, Vec<_>) =
+            waiting.partition(|record| record.alone && !record.away);
+        let [standing, open] = [standing, open]
+            .map(|them| them.iter().map(|it| it.case.id.clone()).collect::<Vec<_>>());
+        for id in standing {
+            self.settle(&id);
+        }
         if open.is_empty() {
             return;
         }
@@ -54,6 +55,9 @@ impl Scheduler<'_> {
         );
         let _ = self.events.send(Event::Note(text));
         for id in open {
+            if let Some(record) = self.records.get_mut(&id) {
+                record.confirmation = Confirmation::Impossible;
+            }
             self.settle(&id);
             self.settled -= 1;
         }
