@@ -1,4 +1,5 @@
-//! The fuzzing server with one client and with fifty, beside `wstest` with the same client.
+//! The fuzzing server with one client and with fifty, beside `wstest` with the same client. Cases
+//! count where the client got through.
 
 use std::{fs, process::Command, time::Instant};
 
@@ -20,9 +21,10 @@ const AGENTS: [usize; 2] = [1, 50];
 /// Both tools, with each number of clients.
 pub(super) fn run(bench: &Bench<'_>) -> anyhow::Result<()> {
     println!(
-        "| clients | tool | runs | wall s | cases per s | tool CPU s | peak MiB | wall of wstest |"
+        "| clients | tool | runs | gave up | wall s | cases per s | tool CPU s | peak MiB \
+         | wall of wstest |"
     );
-    println!("|{}", "---|".repeat(8));
+    println!("|{}", "---|".repeat(9));
     for agents in AGENTS {
         let runs = bench.runs.unwrap_or(if agents == 1 { 3 } else { 1 });
         let (mut ours, mut theirs) = (Vec::new(), Vec::new());
@@ -35,11 +37,15 @@ pub(super) fn run(bench: &Bench<'_>) -> anyhow::Result<()> {
         for (tool, runs) in [("wsproof", &ours), ("wstest", &theirs)] {
             let wall = |run: &Run| Some(run.wall);
             let Some(middle) = median(runs, wall) else { continue };
-            let clients = f64::from(u32::try_from(agents)?);
+            let lost = runs.iter().map(|run| run.lost).max().unwrap_or_default();
+            let through = |run: &Run| {
+                let clients = u32::try_from(agents).ok()?.checked_sub(run.lost)?;
+                Some(f64::from(clients) * CASES / run.wall)
+            };
             println!(
-                "| {agents} | {tool} | {} | {middle:.2} | {:.0} | {} | {} | {} |",
+                "| {agents} | {tool} | {} | {lost} | {middle:.2} | {} | {} | {} | {} |",
                 runs.len(),
-                clients * CASES / middle,
+                cell(median(runs, through), 0),
                 cell(median(runs, |run| run.tool), 2),
                 cell(peak_mib(runs), 0),
                 cell(ratio(runs, &theirs, wall), 3),
@@ -75,8 +81,9 @@ pub(super) fn serve(
 ) -> anyhow::Result<Run> {
     let mut server = quiet(server).spawn().context("start the fuzzing server")?;
     let walked = peers::wait_for(port).and_then(|()| clients(bench, port, agents));
-    let taken = walked.map(|wall| Run {
+    let taken = walked.map(|(wall, lost)| Run {
         wall,
+        lost,
         memory: measure::peak(server.id()),
         tool: measure::processor_time(server.id()),
         peer: None,
@@ -87,8 +94,9 @@ pub(super) fn serve(
     taken
 }
 
-/// Lets clients go through all cases at once. Returns how many seconds it took.
-fn clients(bench: &Bench<'_>, port: u16, agents: usize) -> anyhow::Result<f64> {
+/// Lets clients go through all cases at once. Returns how many seconds it took, and how many gave
+/// up.
+fn clients(bench: &Bench<'_>, port: u16, agents: usize) -> anyhow::Result<(f64, u32)> {
     let url = format!("ws://127.0.0.1:{port}");
     let started = Instant::now();
     let start = |n| {
@@ -97,6 +105,6 @@ fn clients(bench: &Bench<'_>, port: u16, agents: usize) -> anyhow::Result<f64> {
         quiet(&mut command).spawn()
     };
     let children = (0..agents).map(start).collect::<Result<Vec<_>, _>>()?;
-    measure::wait(children)?;
-    Ok(started.elapsed().as_secs_f64())
+    let lost = measure::wait(children)?;
+    Ok((started.elapsed().as_secs_f64(), lost))
 }

@@ -111,7 +111,9 @@ fn clients(bench: &Bench<'_>, n: u32) -> anyhow::Result<Run> {
     let address = format!("127.0.0.1:{port}");
     command.args(["listen", &address, "--cases", "1.*", "--until-idle", "600", "--out"]);
     command.arg(bench.folder.join("clients"));
-    agents::serve(bench, &mut command, port, usize::try_from(n)?)
+    let run = agents::serve(bench, &mut command, port, usize::try_from(n)?)?;
+    ensure!(run.lost == 0, "{} of {n} clients gave up", run.lost);
+    Ok(run)
 }
 
 #[cfg(test)]
