@@ -2,7 +2,7 @@
 //! comes, then the report. Both command lines end here.
 
 mod folder;
-mod listener;
+mod teller;
 
 use std::{
     collections::HashSet,
@@ -32,7 +32,7 @@ use crate::{
     stored,
 };
 use folder::{Folder, Stale};
-use listener::Listener;
+use teller::Teller;
 
 /// Files of fewer cases are not written before a report needs them: what all of them are made from
 /// is prepared each time.
@@ -165,18 +165,18 @@ impl Session {
         let cancel = self.cancel.clone();
         let running = run_peer(&named.peer, &cases, &options, &sender, &cancel);
         tokio::pin!(running);
-        let mut listener = Listener::new(&self.plan, named, cases.len());
+        let mut teller = Teller::new(&self.plan, named, cases.len());
         let all = loop {
             tokio::select! {
                 biased;
-                Some(event) = events.recv() => self.take(&mut listener, named, event)?,
+                Some(event) = events.recv() => self.take(&mut teller, named, event)?,
                 all = &mut running => break all,
             }
         };
         while let Ok(event) = events.try_recv() {
-            self.take(&mut listener, named, event)?;
+            self.take(&mut teller, named, event)?;
         }
-        let name = listener.finish();
+        let name = teller.finish();
         if !all && !self.cancel.is_cancelled() {
             self.incomplete.push(name.unwrap_or_else(|| named.fallback.clone()));
         }
@@ -274,24 +274,19 @@ impl Session {
         is_excluded(&self.plan.excluded, agent, case)
     }
 
-    fn take(
-        &mut self,
-        listener: &mut Listener,
-        named: &NamedPeer,
-        event: Event,
-    ) -> Result<(), Error> {
+    fn take(&mut self, teller: &mut Teller, named: &NamedPeer, event: Event) -> Result<(), Error> {
         match event {
-            Event::Started { case } => listener.started(&case),
+            Event::Started { case } => teller.started(&case),
             // Only a replay watches.
             Event::Logged(_) => {}
             Event::Note(text) => {
-                listener.say(&text);
-                self.write(Line::Note(Note { peer: listener.name.clone(), text }))?;
+                teller.say(&text);
+                self.write(Line::Note(Note { peer: teller.name.clone(), text }))?;
             }
             Event::Attempt(attempt) => {
-                if listener.name.is_none() {
+                if teller.name.is_none() {
                     let name = self.name(named, attempt.outcome.openings.first());
-                    listener.named(&name);
+                    teller.named(&name);
                     let peer = &named.peer;
                     let dial = contract::Dial {
                         target: peer.target.clone(),
@@ -300,17 +295,17 @@ impl Session {
                     };
                     self.peer(&name, &named.url, Some(dial))?;
                 }
-                self.attempt(&listener.name.clone().unwrap_or_default(), *attempt)?;
+                self.attempt(&teller.name.clone().unwrap_or_default(), *attempt)?;
             }
             Event::Settled(settled) => {
-                let peer = listener.name.clone().unwrap_or_default();
+                let peer = teller.name.clone().unwrap_or_default();
                 if self.is_excluded(&peer, &settled.case.id) {
                     return Ok(());
                 }
                 let (case, unstable) = (settled.case.clone(), settled.unstable);
                 self.settled(&peer, settled)?;
                 let judged = self.results.final_attempt(&peer, &case.id);
-                listener.settled(&case, judged, self.plan.judge, unstable);
+                teller.settled(&case, judged, self.plan.judge, unstable);
             }
         }
         Ok(())

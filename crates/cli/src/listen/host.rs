@@ -42,14 +42,12 @@ pub(super) struct Host {
     at_work: usize,
     /// Whether files of cases are written before a report needs them.
     writes_early: bool,
-    /// When the last report was written, and when the next one may be begun beside cases.
-    last: Instant,
+    /// When the next report may be begun beside cases.
     next: Instant,
 }
 
 impl Host {
     pub(super) fn new(session: Session) -> Self {
-        let now = Instant::now();
         Self {
             session,
             judged: BTreeMap::new(),
@@ -58,8 +56,7 @@ impl Host {
             meanwhile: 0,
             at_work: 0,
             writes_early: true,
-            last: now,
-            next: now,
+            next: Instant::now(),
             refused: BTreeSet::new(),
         }
     }
@@ -103,8 +100,8 @@ impl Host {
     }
 
     /// When the next report may be begun: at once if no case is at work.
-    pub(super) const fn next_report(&self) -> Instant {
-        if self.at_work == 0 { self.last } else { self.next }
+    pub(super) fn next_report(&self) -> Instant {
+        if self.at_work == 0 { Instant::now() } else { self.next }
     }
 
     /// Whether a report is due though there is more to be taken in: nobody waits for ever.
@@ -126,8 +123,7 @@ impl Host {
         let began = Instant::now();
         self.session.write_report()?;
         self.writes_early = true;
-        self.last = Instant::now();
-        self.next = self.last + ((self.last - began) * PAUSE).min(LONGEST_PAUSE);
+        self.next = Instant::now() + (began.elapsed() * PAUSE).min(LONGEST_PAUSE);
         self.meanwhile = 0;
         for (agent, done) in self.waiting.drain(..) {
             if self.session.voice() == Voice::Own {

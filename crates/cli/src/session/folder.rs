@@ -114,3 +114,73 @@ impl<'a> Folder<'a> {
 fn names(folder: &Path) -> io::Result<HashSet<OsString>> {
     fs::read_dir(folder)?.map(|entry| Ok(entry?.file_name())).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{sync::Arc, time::Duration};
+
+    use wsproof_engine::{Run, RunConfig, Target, judge};
+    use wsproof_proto::Role;
+    use wsproof_report::{
+        Line,
+        contract::{Attempt, Confirmation, PeerInfo, Verdict},
+    };
+
+    use super::*;
+
+    const PEER: &str = "a";
+
+    /// Results of a case that came to nothing.
+    fn results(case: &Case) -> Results {
+        let config = RunConfig::new(Role::Client, Target::new("h", "/"), 1);
+        let mut run = Run::new(Arc::new(case.clone()), config);
+        run.give_up(Duration::ZERO);
+        let outcome = run.into_outcome(Duration::ZERO);
+        let (peer, case_id) = (PEER.to_owned(), case.id.clone());
+        let url = "ws://127.0.0.1:1".to_owned();
+        let mut results = Results::default();
+        results.push(Line::Peer(PeerInfo { peer: peer.clone(), url, dial: None }));
+        results.push(Line::Attempt(Box::new(Attempt {
+            peer: peer.clone(),
+            case: case_id.clone(),
+            attempt: 1,
+            quiet: true,
+            beside: 0,
+            comparable: true,
+            started: "2025-01-31T12:30:01.250Z".to_owned(),
+            classic: judge::classic(case, &outcome),
+            rfc: judge::rfc(case, &outcome),
+            outcome,
+        })));
+        let confirmation = Confirmation::NotNeeded;
+        let verdict = Verdict { peer, case: case_id, attempt: 1, unstable: false, confirmation };
+        results.push(Line::Verdict(verdict));
+        results
+    }
+
+    #[test]
+    fn what_could_not_be_written_stays_stale() {
+        let cases = wsproof_cases::catalogue();
+        let results = results(&cases[0]);
+        let dir = tempfile::tempdir().unwrap();
+        let shelf = dir.path().join("results.jsonl");
+        fs::write(&shelf, "").unwrap();
+        let shelf = Shelf::open(&shelf).unwrap();
+        let out = dir.path().join("out");
+        let folder = Folder::new(&out, (&results, &shelf), [&cases, &cases], JudgeKind::Rfc);
+        let mut stale = Stale::default();
+        stale.add(PEER, &cases[0].id);
+        stale.add(PEER, &cases[0].id);
+        assert_eq!(stale.count(), 1);
+        assert!(folder.write_cases(&mut stale).is_err(), "there is no such folder");
+        assert_eq!(stale.count(), 1);
+        fs::create_dir(&out).unwrap();
+        folder.write_cases(&mut stale).unwrap();
+        assert_eq!((stale.count(), names(&out).unwrap().len()), (0, 2));
+        folder.find_removed(&mut stale).unwrap();
+        assert_eq!(stale.count(), 0);
+        fs::remove_file(out.join(folder.pages.name(PEER, &cases[0].id))).unwrap();
+        folder.find_removed(&mut stale).unwrap();
+        assert_eq!(stale.count(), 1);
+    }
+}

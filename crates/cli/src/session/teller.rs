@@ -9,7 +9,7 @@ use super::{NamedPeer, Plan, Voice};
 use crate::{output, progress::Progress};
 
 /// Tells the user about one peer.
-pub(super) struct Listener {
+pub(super) struct Teller {
     voice: Voice,
     /// Known from the first answer, unless it was given.
     pub(super) name: Option<String>,
@@ -20,7 +20,7 @@ pub(super) struct Listener {
     progress: Option<Progress>,
 }
 
-impl Listener {
+impl Teller {
     pub(super) fn new(plan: &Plan, named: &NamedPeer, cases: usize) -> Self {
         let progress = (plan.voice == Voice::Own).then(|| {
             let who = named.agent.as_ref().map_or(String::new(), |agent| format!("{agent} at "));
