@@ -144,6 +144,11 @@ impl FrameHeader {
         out.truncate(end);
     }
 
+    /// Octets of the whole frame: the header's own and those of the payload.
+    pub fn frame_len(&self) -> u64 {
+        (self.octets().len() as u64).saturating_add(self.length)
+    }
+
     /// The header's octets, exactly as the fields say.
     pub fn octets(&self) -> HeaderOctets {
         let mut out = HeaderOctets::default();

@@ -147,6 +147,19 @@ mod tests {
         assert_eq!(offset_of_fault(&[0xf0, 0x9f, 0xbf, 0xbe], &[2]), (None, true));
     }
 
+    #[test]
+    fn an_octet_above_0x7f_is_found_wherever_it_stands() {
+        for len in 0..=2 * SHORT {
+            let mut data = vec![b'a'; len];
+            assert_eq!(offset_of_fault(&data, &[]), (None, true), "{len}");
+            for at in 0..len {
+                data[at] = 0xff;
+                assert_eq!(offset_of_fault(&data, &[]), (Some(at as u64), false), "{at} of {len}");
+                data[at] = b'a';
+            }
+        }
+    }
+
     proptest! {
         #[test]
         fn agrees_with_the_standard_library_however_it_is_cut(

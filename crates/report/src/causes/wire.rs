@@ -26,8 +26,7 @@ impl Received<'_> {
 
     /// The offset after its last octet.
     pub(crate) fn end(&self) -> u64 {
-        let header = self.header.octets().len() as u64;
-        self.offset.saturating_add(header).saturating_add(self.header.length)
+        self.offset.saturating_add(self.header.frame_len())
     }
 }
 

@@ -249,7 +249,7 @@ impl Rows {
                 }
             }
             What::FrameSent { header, .. } => {
-                seen.owed = seen.owed.saturating_add(octets_of(header));
+                seen.owed = seen.owed.saturating_add(header.frame_len());
             }
             What::Opened => seen.opened = true,
             // What comes of it is told: the wait, or what ended it.
@@ -301,10 +301,6 @@ fn waited(before: &[Entry], expired: &Entry) -> String {
         .map_or_else(String::new, |after| format!("waited {} ms: ", after.as_millis()))
 }
 
-fn octets_of(header: &FrameHeader) -> u64 {
-    (header.octets().len() as u64).saturating_add(header.length)
-}
-
 /// The lines of a row; the octets at these places of a frame are put into brackets.
 fn texts(row: LogRow, connection: Option<usize>, bad: &[u64]) -> Vec<(Mark, String)> {
     let name = row.name.trim_start_matches("✗ ");
@@ -343,7 +339,7 @@ fn texts(row: LogRow, connection: Option<usize>, bad: &[u64]) -> Vec<(Mark, Stri
 
 /// Where in a frame that began at `offset` octets deviate.
 fn bad_octets(deviations: &[Deviation], offset: u64, header: &FrameHeader) -> Vec<u64> {
-    let frame = offset..offset.saturating_add(octets_of(header));
+    let frame = offset..offset.saturating_add(header.frame_len());
     let within = deviations.iter().filter(|deviation| frame.contains(&deviation.offset));
     within.map(|deviation| deviation.offset - offset).collect()
 }

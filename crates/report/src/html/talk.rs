@@ -195,10 +195,7 @@ fn sends_more(entries: &[Entry]) -> bool {
 
 /// Whether a frame holds an octet of the stream.
 fn holds(header: &FrameHeader, offset: u64, at: u64) -> bool {
-    let mut octets = Vec::new();
-    header.encode(&mut octets);
-    let length = (octets.len() as u64).saturating_add(header.length);
-    offset <= at && at < offset.saturating_add(length.max(1))
+    offset <= at && at < offset.saturating_add(header.frame_len())
 }
 
 fn row(entry: &Entry, side: &'static str) -> Row {

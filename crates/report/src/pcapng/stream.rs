@@ -122,7 +122,7 @@ impl Stream {
     fn add(&mut self, start: u64, header: &FrameHeader, payload: Vec<u8>) {
         let mut octets = Vec::new();
         header.encode(&mut octets);
-        let end = start.saturating_add(octets.len() as u64).saturating_add(header.length);
+        let end = start.saturating_add(header.frame_len());
         let at = octets.len();
         octets.extend(payload);
         if let Some(key) = header.mask {
