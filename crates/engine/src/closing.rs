@@ -20,14 +20,6 @@ const PATIENCE: u32 = 5;
 impl Connection {
     /// What an expired timer of the closing machinery does.
     pub(crate) fn timed_out(&mut self, shared: &mut Shared, now: Duration, timer: Timer) {
-        let is_awaited = match timer {
-            Timer::KillAfter => self.is_open() || self.is_closing(),
-            Timer::CloseHandshake | Timer::ServerDrop => self.is_closing(),
-            Timer::OpenHandshake => !self.is_ended(),
-            // A case may end this way whatever the peer does.
-            _ => false,
-        };
-        self.closing.out_of_time |= is_awaited;
         match timer {
             Timer::KillAfter if self.is_open() => {
                 self.send_close(shared, now, Some(CloseCode::GOING_AWAY.0), b"Going Away");
@@ -40,7 +32,8 @@ impl Connection {
                 }
                 self.abort(shared, now);
             }
-            Timer::CloseAfter if self.is_open() => self.send_close(shared, now, None, b""),
+            // The case ends this way whatever the peer does.
+            Timer::CloseAfter if self.is_open() => return self.send_close(shared, now, None, b""),
             Timer::CloseHandshake if self.is_closing() => {
                 self.closing.close_handshake_timeout = true;
                 self.not_clean("the peer did not answer the close frame in time");
@@ -51,16 +44,18 @@ impl Connection {
                 self.not_clean("the server did not end TCP in time after the closing handshake");
                 self.abort(shared, now);
             }
+            // The body of a refusal has no end of its own; reading it is no fault.
+            Timer::OpenHandshake if matches!(self.state, State::Refused { .. }) => {
+                return self.abort(shared, now);
+            }
             Timer::OpenHandshake if !self.is_ended() => {
-                // The body of a refusal has no end of its own; reading it is no fault.
-                if !matches!(self.state, State::Refused { .. }) {
-                    self.closing.open_handshake_timeout = true;
-                    self.not_clean("the peer did not finish the opening handshake in time");
-                }
+                self.closing.open_handshake_timeout = true;
+                self.not_clean("the peer did not finish the opening handshake in time");
                 self.abort(shared, now);
             }
-            _ => {}
+            _ => return,
         }
+        self.closing.out_of_time = true;
     }
 
     /// Starts the closing handshake; ignored unless the connection is open.

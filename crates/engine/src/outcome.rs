@@ -193,6 +193,11 @@ impl Outcome {
     pub fn duration(&self) -> Duration {
         self.opened_at.map_or(Duration::ZERO, |opened| self.ended_at.saturating_sub(opened))
     }
+
+    /// Whether on any connection a limit ended the waiting for something that the peer had to do.
+    pub fn is_out_of_time(&self) -> bool {
+        self.closing.out_of_time || self.further_closings.iter().any(|it| it.out_of_time)
+    }
 }
 
 mod optional_text {

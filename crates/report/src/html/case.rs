@@ -165,15 +165,14 @@ fn remarks(case: Option<&Case>, record: &Record, attempt: &Attempt) -> Vec<Strin
         };
         lines.push(format!("Unstable: attempts came to different verdicts; {counts}."));
     }
-    match record.confirmation() {
-        Confirmation::Taken => lines.push(format!(
-            "Taken as confirmed: this verdict was reached {}, and 32 such verdicts in a row were \
-             the same when nothing else was at work.",
-            reached(attempt)
+    match (record.confirmation(), reached(attempt)) {
+        (Confirmation::Taken, Some(how)) => lines.push(format!(
+            "Taken as confirmed: this verdict was reached {how}, and 32 such verdicts in a row \
+             were the same when nothing else was at work."
         )),
-        Confirmation::Missing => lines.push(format!(
-            "Not confirmed: this verdict was reached {}, and the run ended before another attempt.",
-            reached(attempt)
+        (Confirmation::Missing, Some(how)) => lines.push(format!(
+            "Not confirmed: this verdict was reached {how}, and the run ended before another \
+             attempt."
         )),
         _ => {}
     }
@@ -186,9 +185,12 @@ fn remarks(case: Option<&Case>, record: &Record, attempt: &Attempt) -> Vec<Strin
     lines
 }
 
-/// What makes a verdict need confirmation.
-fn reached(attempt: &Attempt) -> &'static str {
-    if attempt.beside > 0 { "beside other cases" } else { "by waiting in vain" }
+/// How a verdict was reached, if that makes it need confirmation.
+fn reached(attempt: &Attempt) -> Option<&'static str> {
+    if !attempt.quiet {
+        return Some("beside other cases");
+    }
+    attempt.outcome.is_out_of_time().then_some("by waiting in vain")
 }
 
 impl AttemptView {

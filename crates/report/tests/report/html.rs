@@ -5,7 +5,7 @@ use wsproof_proto::deflate::{Agreement, Compression};
 use wsproof_report::{JudgeKind, Line, Results, contract, html::files};
 
 use crate::sample::{
-    Act::{Fin, Send},
+    Act::{self, Fin, Send},
     attempt, bad, bad_lines, both, carry_out, catalogue, echo_125, good, good_lines, results,
     verdict,
 };
@@ -188,6 +188,26 @@ fn a_judgement_that_differs_says_why() {
         "✗ FAILED</span> <span class=\"muted small\">classic</span> The events are none",
     ];
     check_order(&results(lines), "x_case_1_1_2.html", &parts);
+}
+
+/// What the page says of a verdict that nobody confirmed before the run broke off.
+fn check_cut_off(number: u32, acts: &[(u64, Act)], remark: Option<&str>) {
+    let echo = &catalogue()[0];
+    let mut lines = good_lines("x");
+    lines.truncate(2);
+    lines.push(attempt("x", echo, number, carry_out(echo, None, acts)));
+    let page = page(&results(lines), "x_case_1_1_2.html");
+    let found = page.split_once("Not confirmed: this verdict was reached ");
+    let found = found.map(|(_, how)| how.split_once(", and").unwrap().0);
+    assert_eq!(found, remark, "{page}");
+}
+
+#[test]
+fn what_nobody_confirmed_says_how_it_was_reached() {
+    let plain = [(2, Send(echo_125())), (3, Send(b"\x88\x02\x03\xe8")), (4, Fin)];
+    check_cut_off(1, &plain, Some("beside other cases"));
+    check_cut_off(2, &plain, None);
+    check_cut_off(2, &plain[..1], Some("by waiting in vain"));
 }
 
 #[test]

@@ -49,7 +49,7 @@ impl Record {
         // A connection that breaks off is a good answer to some cases, and so is one that breaks
         // because the peer could bear no more: only alone can they be told apart.
         let broke_off = outcome.opened_at.is_some() && outcome.closing.remote_close_at.is_none();
-        let late = is_late(outcome) && outcome.duration() < LONG;
+        let late = outcome.is_out_of_time() && outcome.duration() < LONG;
         let plain = is_plain(case, classic) && is_plain(case, rfc) && !silent && !broke_off;
         Self {
             case: case.clone(),
@@ -93,12 +93,6 @@ pub(super) fn is_trouble(case: &Case, outcome: &Outcome, rfc: &Judgement) -> boo
     let try_later = outcome.closing.remote_code == Some(1013);
     let reset = outcome.closing.tcp_end == Some(TcpEnd::PeerReset) && !rfc.is_plain_pass();
     not_opened || is_away(outcome) || try_later || reset
-}
-
-/// Whether a limit ended the waiting for something that the peer had to do.
-fn is_late(outcome: &Outcome) -> bool {
-    let mut closings = std::iter::once(&outcome.closing).chain(&outcome.further_closings);
-    closings.any(|closing| closing.out_of_time)
 }
 
 /// Whether somebody says that the server cannot be had at the moment: it itself, or the proxy
