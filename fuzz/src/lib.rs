@@ -30,8 +30,7 @@ pub fn cut(octets: &[u8], sizes: (u8, u8)) -> Vec<&[u8]> {
 
 /// The configuration of a run, the same for every input.
 pub fn config(role: Role, settings: Settings) -> RunConfig {
-    let limits = Limits::default();
-    RunConfig { role, target: Target::new("h", "/"), seed: 1, limits, timers: None, settings }
+    RunConfig { settings, ..RunConfig::new(role, Target::new("h", "/"), 1) }
 }
 
 /// A frame of `sender` with this first octet and this payload, masked as it must be.

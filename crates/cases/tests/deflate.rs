@@ -7,9 +7,7 @@ mod support;
 
 use std::{ops::ControlFlow, sync::Arc, time::Duration};
 
-use wsproof_engine::{
-    Case, Input, Judgement, Limits, Outcome, Run, RunConfig, Settings, Target, judge,
-};
+use wsproof_engine::{Case, Input, Judgement, Outcome, Run, RunConfig, Target, judge};
 use wsproof_proto::{
     FrameHeader, FrameItem, FrameReader, Opcode, Role,
     deflate::{Agreement, Compression, Deflater, Inflater, TAIL},
@@ -135,14 +133,7 @@ fn run_agreement(case: &Case, extension: &str) -> Agreement {
 }
 
 fn config() -> RunConfig {
-    RunConfig {
-        role: Role::Client,
-        target: Target::new("h", "/"),
-        seed: 1,
-        limits: Limits::default(),
-        timers: None,
-        settings: Settings::default(),
-    }
+    RunConfig::new(Role::Client, Target::new("h", "/"), 1)
 }
 
 fn written(run: &mut Run, now: Duration) -> Vec<u8> {

@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use wsproof_cases::classic;
 use wsproof_engine::{
-    Accept, Case, CloseBy, Expected, FrameSpec, Grade, Input, Kind, Limits, Payload, Run,
-    RunConfig, Series, Step, Target, judge,
+    Accept, Case, CloseBy, Expected, FrameSpec, Grade, Input, Kind, Payload, Run, RunConfig,
+    Series, Step, Target, judge,
 };
 use wsproof_proto::{
     LengthForm, Opcode, Role,
@@ -451,12 +451,5 @@ fn response(request: &str) -> String {
 }
 
 fn config(role: Role) -> RunConfig {
-    RunConfig {
-        role,
-        target: Target::new("localhost", "/"),
-        seed: 1,
-        limits: Limits::default(),
-        timers: None,
-        settings: wsproof_engine::Settings::default(),
-    }
+    RunConfig::new(role, Target::new("localhost", "/"), 1)
 }

@@ -3,9 +3,7 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use wsproof_engine::{
-    Accept, Case, Class, Input, Judgement, Limits, Run, RunConfig, Target, judge,
-};
+use wsproof_engine::{Accept, Case, Class, Input, Judgement, Run, RunConfig, Target, judge};
 use wsproof_proto::Role;
 use wsproof_testee::{ClientConfig, Defect, DeflateOffer, Endpoint, ServerConfig};
 
@@ -30,14 +28,7 @@ struct Peer {
 
 impl Pair {
     fn new(case: &Case, tester: Role, defect: Option<Defect>) -> Self {
-        let config = RunConfig {
-            role: tester,
-            target: Target::new("localhost", "/"),
-            seed: 7,
-            limits: Limits::default(),
-            timers: None,
-            settings: wsproof_engine::Settings::default(),
-        };
+        let config = RunConfig::new(tester, Target::new("localhost", "/"), 7);
         let run = Run::new(Arc::new(case.clone()), config);
         Self { run, peers: Vec::new(), now: Duration::ZERO, tester, defect }
     }

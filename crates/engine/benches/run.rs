@@ -9,8 +9,8 @@ use std::{hint::black_box, sync::Arc, time::Duration};
 use counted::{Counted, count};
 use criterion::{BatchSize, BenchmarkId, Criterion, Throughput};
 use wsproof_engine::{
-    Case, Grade, Input, Kind, Limits, Run, RunConfig, Section, Series, Settings, Step, Target,
-    binary_message, echo, fill, secs, text_message,
+    Case, Grade, Input, Kind, Run, RunConfig, Section, Series, Step, Target, binary_message, echo,
+    fill, secs, text_message,
 };
 use wsproof_proto::{FrameHeader, Opcode, Role, frame};
 
@@ -169,14 +169,7 @@ fn opened(write: impl FnOnce(&mut Case) -> &mut Case) -> Run {
     let mut section = Section::new();
     write(section.case("1.1", "measured"));
     let case = section.into_cases().swap_remove(0);
-    let config = RunConfig {
-        role: Role::Client,
-        target: Target::new("host", "/"),
-        seed: 1,
-        limits: Limits::default(),
-        timers: None,
-        settings: Settings::default(),
-    };
+    let config = RunConfig::new(Role::Client, Target::new("host", "/"), 1);
     Run::opened(Arc::new(case), config, Duration::ZERO)
 }
 

@@ -269,7 +269,6 @@ mod tests {
         }
         // What was prepared is left out.
         let [mut compressor, _] = compressors;
-        let cutter = Series::Windows { corpus: MIXED, size }.cutter();
         compressor.prepare(MIXED.name, size, &cutter, 12);
         let mut came = Vec::new();
         let take = |octets: &[u8]| {

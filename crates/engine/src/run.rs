@@ -109,6 +109,14 @@ pub struct RunConfig {
     pub settings: Settings,
 }
 
+impl RunConfig {
+    /// A run with the case's own limits and the usual endpoint.
+    pub fn new(role: Role, target: Target, seed: u64) -> Self {
+        let (limits, settings) = (Limits::default(), Settings::default());
+        Self { role, target, seed, limits, timers: None, settings }
+    }
+}
+
 /// One case, being carried out.
 ///
 /// Call [`Run::handle`] when something happened, [`Run::handle_timeout`] when the time of

@@ -4,8 +4,8 @@ use std::{sync::Arc, time::Duration};
 
 use proptest::prelude::*;
 use wsproof_engine::{
-    Ask, Case, Class, Corpus, Grade, Input, Kind, Limits, Run, RunConfig, Section, Series, Spec,
-    Step, Target, Transmit, echo, fill, judge, ms, octets, ping, secs, text, text_message, timeout,
+    Ask, Case, Class, Corpus, Grade, Input, Kind, Run, RunConfig, Section, Series, Spec, Step,
+    Target, Transmit, echo, fill, judge, ms, octets, ping, secs, text, text_message, timeout,
 };
 use wsproof_proto::Role;
 
@@ -117,14 +117,7 @@ fn drain(run: &mut Run, now: Duration, connections: usize, keys: &mut [Option<Ve
 }
 
 fn check(case: &Case, role: Role, moves: &[Move]) -> Result<(), TestCaseError> {
-    let config = RunConfig {
-        role,
-        target: Target::new("h", "/"),
-        seed: 1,
-        limits: Limits::default(),
-        timers: None,
-        settings: wsproof_engine::Settings::default(),
-    };
+    let config = RunConfig::new(role, Target::new("h", "/"), 1);
     let mut run = Run::new(Arc::new(case.clone()), config);
     let (mut now, mut dialled) = (Duration::ZERO, 0);
     let mut keys = [None, None];

@@ -457,7 +457,7 @@ mod tests {
         io::AsyncWriteExt,
         net::{TcpListener, TcpStream},
     };
-    use wsproof_engine::{Limits, Section, Settings, Target};
+    use wsproof_engine::{Section, Target};
     use wsproof_proto::Role;
 
     use super::*;
@@ -471,14 +471,7 @@ mod tests {
         let mut section = Section::default();
         section.case("1.1.1", "a case");
         let case = Arc::new(section.into_cases().remove(0));
-        let config = RunConfig {
-            role: Role::Server,
-            target: Target::new(String::new(), String::new()),
-            seed: 0,
-            limits: Limits::default(),
-            timers: None,
-            settings: Settings::default(),
-        };
+        let config = RunConfig::new(Role::Server, Target::new(String::new(), String::new()), 0);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let mut peer = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
         let (head, rest) = REQUEST.split_at(20);

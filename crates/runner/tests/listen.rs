@@ -104,3 +104,13 @@ async fn without_limits_a_request_takes_as_long_as_it_takes() {
     let answer = answer_on(stream, rest.as_bytes()).await;
     assert!(answer.starts_with("HTTP/1.1 101 "), "{answer}");
 }
+
+#[tokio::test]
+async fn who_waits_for_a_report_no_longer_is_let_go() {
+    let (addr, mut visits) = server(Limits::default(), None).await;
+    let request = request("/updateReports?agent=x");
+    let (answer, visit) = tokio::join!(answer(addr, request.as_bytes()), visits.recv());
+    assert!(answer.starts_with("HTTP/1.1 101 "), "{answer}");
+    let Some(Visit::Reports { done, .. }) = visit else { panic!("{visit:?}") };
+    assert!(done.is_closed(), "nobody is told of a report that was not written");
+}

@@ -36,12 +36,8 @@ pub(crate) fn extend(buffer: &mut Vec<u8>, octets: &[u8], more: Option<usize>) {
     let wanted = buffer.len() + octets.len();
     if wanted > buffer.capacity() && wanted >= LARGE {
         let room = room(wanted, more);
-        let mut fresh = Vec::new();
         // Where there is no room for what is announced, there may be for what has come.
-        if let Some(mut larger) = take(room).or_else(|| {
-            fresh.try_reserve_exact(room).ok()?;
-            Some(fresh)
-        }) {
+        if let Some(mut larger) = take(room).or_else(|| fresh(room)) {
             larger.extend_from_slice(buffer);
             give(std::mem::replace(buffer, larger));
         }
@@ -53,6 +49,12 @@ pub(crate) fn extend(buffer: &mut Vec<u8>, octets: &[u8], more: Option<usize>) {
 /// seldom copied.
 fn room(wanted: usize, more: Option<usize>) -> usize {
     wanted.saturating_add(more.unwrap_or(wanted).min(wanted.saturating_mul(AHEAD)))
+}
+
+/// A new buffer, if the system has the memory.
+fn fresh(octets: usize) -> Option<Vec<u8>> {
+    let mut buffer = Vec::new();
+    buffer.try_reserve_exact(octets).ok().map(|()| buffer)
 }
 
 /// The smallest buffer that holds so many octets, and not many times as many.

@@ -5,7 +5,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use wsproof_engine::{Case, Input, Limits, Outcome, Run, RunConfig, Target};
+use wsproof_engine::{Case, Input, Outcome, Run, RunConfig, Target};
 use wsproof_proto::Role;
 
 /// What the peer does, and when.
@@ -59,14 +59,7 @@ fn drain(run: &mut Run, now: Duration) {
 
 /// Plays the script to the case; the peer leaves at the end if nothing else ends the run.
 pub(crate) fn play(case: &Case, role: Role, script: &[Act], cut: Cut) -> Outcome {
-    let config = RunConfig {
-        role,
-        target: Target::new("h", "/"),
-        seed: 1,
-        limits: Limits::default(),
-        timers: None,
-        settings: wsproof_engine::Settings::default(),
-    };
+    let config = RunConfig::new(role, Target::new("h", "/"), 1);
     let mut run = Run::opened(Arc::new(case.clone()), config, Duration::ZERO);
     drain(&mut run, Duration::ZERO);
     for act in script {

@@ -79,14 +79,7 @@ const REFUSAL: &[u8] = b"HTTP/1.1 403 Forbidden\r\nServer: x\r\nContent-Length: 
 
 /// Carries out a case; the acts come so many ms after the opening of the WebSocket.
 pub(crate) fn carry_out(case: &Case, refusal: Option<&[u8]>, acts: &[(u64, Act)]) -> Outcome {
-    let config = RunConfig {
-        role: Role::Client,
-        target: Target::new("127.0.0.1:9001", "/"),
-        seed: 7,
-        limits: wsproof_engine::Limits::default(),
-        timers: None,
-        settings: wsproof_engine::Settings::default(),
-    };
+    let config = RunConfig::new(Role::Client, Target::new("127.0.0.1:9001", "/"), 7);
     let mut run = Run::new(Arc::new(case.clone()), config);
     run.poll_dial();
     run.handle(0, ms(0), Input::Connected);

@@ -107,14 +107,7 @@ fn what_came_in_time_before_is_waited_for_again() {
 /// ends TCP or does not.
 fn check_alone(octets: &[u8], ends: bool, again: bool) {
     let case = the_case();
-    let config = RunConfig {
-        role: Role::Client,
-        target: Target::new("h", "/"),
-        seed: 1,
-        limits: Limits::default(),
-        timers: None,
-        settings: Settings::default(),
-    };
+    let config = RunConfig::new(Role::Client, Target::new("h", "/"), 1);
     let mut run = wsproof_engine::Run::opened(case.clone(), config, Duration::ZERO);
     if !octets.is_empty() {
         let mut octets = octets.to_vec();
