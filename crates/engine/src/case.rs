@@ -357,6 +357,40 @@ impl Case {
                 .sum::<Duration>()
     }
 
+    /// Roughly what it costs a peer to echo what the case sends, in octets: a frame costs as much as
+    /// a thousand of them. Where cases overlap the costly ones begin first, or they end last.
+    pub fn cost(&self) -> u64 {
+        const FRAME: u64 = 1000;
+        let mut fragment = 0;
+        let message = |len: u64, fragment: u64| {
+            let frames = if fragment == 0 { 1 } else { len.div_ceil(fragment).max(1) };
+            len + FRAME * frames
+        };
+        let mut cost = 0;
+        for step in &self.steps {
+            cost += match step {
+                Step::FragmentSize(size) => {
+                    fragment = *size;
+                    0
+                }
+                Step::Message(it) => {
+                    message(it.payload.len(), it.fragment_size.unwrap_or(fragment))
+                }
+                Step::Frame(frame) => FRAME + frame.payload.len(),
+                Step::BeginFrame { .. } => FRAME,
+                Step::FramePart(payload) => payload.len(),
+                Step::EchoLoop => match &self.accept {
+                    Accept::EchoLoop { series, count, .. } => {
+                        u64::from(*count) * message(series.size().0, fragment)
+                    }
+                    _ => 0,
+                },
+                _ => 0,
+            };
+        }
+        cost
+    }
+
     /// The name of the corpus that a loop of echoes slides over, and the length of its messages.
     /// Cases with the same windows send the same messages.
     pub fn windows(&self) -> Option<(&'static str, usize)> {
@@ -390,6 +424,20 @@ mod tests {
         for (a, b) in ids.iter().flat_map(|a| ids.iter().map(move |b| (*a, *b))) {
             assert_eq!(CaseId::new(a).cmp(&CaseId::new(b)), key(a).cmp(key(b)), "{a} {b}");
         }
+    }
+
+    #[test]
+    fn many_small_frames_cost_more_than_a_large_one() {
+        let cost = |size: u64, fragment: u64| {
+            let mut section = crate::Section::default();
+            let series = Series::Same(crate::fill(b'*', size));
+            let case = section.case("9.1.1", "a case").step(Step::FragmentSize(fragment));
+            case.echo_loop(10, Kind::Text, series);
+            section.into_cases()[0].cost()
+        };
+        assert_eq!([cost(0, 0), cost(50, 0), cost(50, 20)], [10_000, 10_500, 30_500]);
+        assert!(cost(1 << 17, 256) > cost(1 << 17, 1024));
+        assert!(cost(1 << 17, 1 << 15) > cost(1 << 16, 0));
     }
 
     #[test]

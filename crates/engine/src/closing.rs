@@ -228,3 +228,29 @@ impl Connection {
 fn is_classic_code(code: CloseCode) -> bool {
     code.may_be_sent() && !matches!(code.0, 1012..=1014)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use crate::{Input, Run, RunConfig, Section, Target, ping};
+
+    use super::*;
+
+    #[test]
+    fn after_both_close_frames_the_peer_has_nothing_to_do() {
+        let mut section = Section::default();
+        section.case("1.1.1", "a case").send(ping("x")).close(1000, "").kill_after(SECOND);
+        let case = Arc::new(section.into_cases().remove(0));
+        let config = RunConfig::new(Role::Client, Target::new("h", "/"), 1);
+        let mut run = Run::opened(case, config, Duration::ZERO);
+        assert!(!run.is_paused());
+        // A pong; the close frame's first octet, and the rest.
+        for (octets, paused) in [(&b"\x8a\x01x"[..], false), (b"\x88", false), (b"\x00", true)] {
+            run.handle(0, Duration::ZERO, Input::Octets(&mut octets.to_vec()));
+            assert_eq!(run.is_paused(), paused, "{octets:?}");
+        }
+    }
+
+    const SECOND: Duration = Duration::from_secs(1);
+}

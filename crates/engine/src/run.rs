@@ -292,9 +292,12 @@ impl Run {
         self.connections.iter().all(Connection::is_ended)
     }
 
-    /// Whether the script itself pauses: nothing is awaited from the peer but time.
+    /// Whether the peer has nothing to work at: the script pauses, or after both close frames only
+    /// the end of TCP is awaited.
     pub fn is_paused(&self) -> bool {
+        let closed = |it: &Connection| it.is_closing() && it.closing.remote_close_at.is_some();
         self.script.blocked == Blocked::Waiting
+            || self.connections.iter().all(|it| it.is_ended() || closed(it))
     }
 
     /// Whether nothing is to be written: the run waits for the peer, or for time to pass.

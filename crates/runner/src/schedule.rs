@@ -10,7 +10,7 @@ mod queue;
 mod record;
 mod settle;
 
-use std::{collections::BTreeMap, panic::resume_unwind, sync::Arc, time::Duration};
+use std::{cmp::Reverse, collections::BTreeMap, panic::resume_unwind, sync::Arc, time::Duration};
 
 use rand_chacha::rand_core::{Rng, SeedableRng};
 use tokio::{
@@ -24,7 +24,7 @@ use wsproof_proto::Role;
 
 use crate::{
     Address, Attempt, Confirmation, Event,
-    activity::{Activity, SETTLE_MEASURED, Signal},
+    activity::{Activity, Settle, Signal},
     drive::{Driven, drive},
 };
 use load::Load;
@@ -131,9 +131,13 @@ impl<'a> Scheduler<'a> {
         // Compressed messages are kept for the next case that sends the same ones, but not for long.
         measured.sort_by_key(|case| case.windows());
         others.sort_by_key(|case| case.windows());
-        // What only waits is no load, and the sooner it begins the sooner all is over.
+        // What only waits is no load, and the sooner it begins the sooner all is over. Of measured
+        // cases what takes long begins first, or it would go on when nothing is beside it any more.
         if options.jobs > 1 {
-            others.sort_by_key(|case| case.scripted_wait().is_zero());
+            others.sort_by_key(|case| {
+                let cost = if case.measured { case.cost() } else { 0 };
+                (case.scripted_wait().is_zero(), case.measured, Reverse(cost))
+            });
         }
         Self {
             overlapped: Queue::new(others.into_iter().cloned()),
@@ -238,7 +242,8 @@ impl<'a> Scheduler<'a> {
             other.beside = other.beside.max(beside);
         }
         let _ = self.events.send(Event::Started { case: case.clone() });
-        let settle = if case.measured { SETTLE_MEASURED } else { self.load.settle() };
+        let settle =
+            if case.measured { Settle::MEASURED } else { Settle::after(self.load.settle()) };
         let activity = Activity::new(slot, settle, self.signal_sender.clone());
         let config = RunConfig {
             role: Role::Client,
@@ -279,7 +284,8 @@ impl<'a> Scheduler<'a> {
         let classic = judge::classic(&case, &outcome);
         let rfc = judge::rfc(&case, &outcome);
         let trouble = is_trouble(&case, &outcome, &rfc);
-        self.load.finished(mode, trouble, driven.opening);
+        // Under large messages answers are slow because there is so much to do.
+        self.load.finished(mode, trouble, driven.opening.filter(|_| !case.measured));
         self.load.answered(driven.answer);
         let quiet = mode != Mode::Overlapped || beside == 0;
         let mut record = Record::new(&case, &outcome, (&classic, &rfc), mode, beside);

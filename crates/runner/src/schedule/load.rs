@@ -9,7 +9,7 @@ use crate::activity::SETTLE;
 /// The run begins with so many at once.
 const START: usize = 2;
 /// Connections that only wait, for each case that may be at work.
-const WAITING_PER_JOB: usize = 4;
+const WAITING_PER_JOB: usize = 8;
 /// Answers to compare before the limit moves.
 const SAMPLES: usize = 8;
 /// An opening handshake this much slower than the fastest, and this much at least, is slower.
@@ -75,7 +75,8 @@ impl Load {
         }
     }
 
-    /// A case is over: did the peer have trouble, and how long did its opening handshake take?
+    /// A case is over: did the peer have trouble, and how long did its opening handshake take, if
+    /// that says anything about the load?
     pub(super) fn finished(&mut self, mode: Mode, trouble: bool, opening: Option<Duration>) {
         if trouble {
             if self.own_troubles < OWN_TROUBLES {
@@ -93,7 +94,12 @@ impl Load {
             return;
         }
         let Some(opening) = opening else {
-            self.grow();
+            if trouble {
+                // A peer that refuses whatever one does is not spared by waiting.
+                self.strict = self.jobs <= 1;
+                self.troubled = false;
+            }
+            self.limit = (self.limit + 1).min(self.jobs);
             return;
         };
         self.recent.push(opening);
@@ -155,13 +161,6 @@ impl Load {
         self.frozen = true;
     }
 
-    fn grow(&mut self) {
-        self.limit = (self.limit + 1).min(self.jobs);
-        // A peer that refuses whatever one does is not spared by waiting.
-        self.strict = self.jobs <= 1;
-        self.troubled = false;
-    }
-
     fn trouble(&mut self) {
         self.halve();
         self.strict = true;
@@ -205,6 +204,16 @@ mod tests {
         feed(&mut load, 1, true, None);
         assert_eq!(load.limit, 8);
         assert!(!load.may_start(Mode::Overlapped, 0, 8));
+    }
+
+    #[test]
+    fn what_says_nothing_about_the_load_forgives_no_refusal() {
+        let mut load = Load::new(16);
+        feed(&mut load, 100, false, None);
+        assert_eq!(load.limit, 16);
+        feed(&mut load, 1, true, None);
+        feed(&mut load, 100, false, None);
+        assert_eq!((load.limit, load.strict, load.is_troubled()), (16, true, true));
     }
 
     #[test]

@@ -2,7 +2,9 @@
 
 use std::{sync::Arc, time::Duration};
 
-use wsproof_engine::{Accept, Case, Class, Event, Judgement, Observed, Opening, Outcome, TcpEnd};
+use wsproof_engine::{
+    Accept, Behavior, Case, Class, Event, Judgement, Observed, Opening, Outcome, TcpEnd,
+};
 
 use super::queue::Mode;
 use crate::{Confirmation, verdict::Verdict};
@@ -63,7 +65,7 @@ impl Record {
                 && (beside > 0 || late || is_away(outcome))
                 && !case.is_passive()
                 && !matches!(mode, Mode::Quiet | Mode::Alone),
-            rests_on_silence: rests_on_silence(case, outcome),
+            rests_on_silence: rests_on_silence(case, outcome, [classic, rfc]),
             opening: outcome.openings.clone(),
             settled: false,
             away: is_away(outcome),
@@ -74,11 +76,14 @@ impl Record {
     }
 }
 
-/// Whether a verdict comes from what the peer did not send. Others that wait beside such a case do
-/// not change it; what a peer did send may depend on what else it had to do.
-fn rests_on_silence(case: &Case, outcome: &Outcome) -> bool {
+/// Whether a verdict comes from what the peer did not send, or did not do after all was sent as it
+/// should be. Others that wait beside such a case do not change it; what a peer did send may depend
+/// on what else it had to do.
+fn rests_on_silence(case: &Case, outcome: &Outcome, judgements: [&Judgement; 2]) -> bool {
     let mark = |event: &Event| matches!(event.what, Observed::Timeout { .. });
-    !case.measured && outcome.echoes == 0 && outcome.events.iter().all(mark)
+    let nothing_sent = outcome.echoes == 0 && outcome.events.iter().all(mark);
+    let rightly_sent = judgements.iter().all(|it| it.behavior == Behavior::Ok);
+    !case.measured && (nothing_sent || rightly_sent && outcome.is_out_of_time())
 }
 
 /// A plain pass; where everything is informational that is the plainest there is.

@@ -1,6 +1,6 @@
 //! What becomes of a case that is tried again.
 
-use wsproof_engine::{Behavior, CloseBehavior, Section, text};
+use wsproof_engine::{Behavior, CloseBehavior, Grade, Section, echo, text};
 
 use super::*;
 use crate::verdict::Verdict;
@@ -12,7 +12,12 @@ const LATE: bool = true;
 
 fn the_case() -> Arc<Case> {
     let mut section = Section::default();
-    section.case("1.1.1", "a case").send(text("x")).kill_after(Duration::from_secs(1));
+    section
+        .case("1.1.1", "a case")
+        .send(text("x"))
+        .accept(Grade::Strict, [echo()])
+        .then_close()
+        .kill_after(Duration::from_secs(1));
     Arc::new(section.into_cases().remove(0))
 }
 
@@ -103,9 +108,9 @@ fn what_came_in_time_before_is_waited_for_again() {
     check(by_turns.map(|(it, again)| late(it, again)));
 }
 
-/// Whether an attempt with nothing beside it is repeated. The peer sends octets, or nothing, and
-/// ends TCP or does not.
-fn check_alone(octets: &[u8], ends: bool, again: bool) {
+/// The record of a first attempt with nothing beside it. The peer sends octets, or nothing, and ends
+/// TCP or does not.
+fn attempted(octets: &[u8], ends: bool) -> Record {
     let case = the_case();
     let config = RunConfig::new(Role::Client, Target::new("h", "/"), 1);
     let mut run = wsproof_engine::Run::opened(case.clone(), config, Duration::ZERO);
@@ -123,8 +128,21 @@ fn check_alone(octets: &[u8], ends: bool, again: bool) {
     let outcome = run.into_outcome(Duration::ZERO);
     let (classic, rfc) = (judge::classic(&case, &outcome), judge::rfc(&case, &outcome));
     assert!(rfc.deviates(), "{octets:?}");
-    let record = Record::new(&case, &outcome, (&classic, &rfc), Mode::Overlapped, 0);
-    assert_eq!(record.needs_confirmation, again, "{octets:?}");
+    Record::new(&case, &outcome, (&classic, &rfc), Mode::Overlapped, 0)
+}
+
+/// Whether an attempt with nothing beside it is repeated.
+fn check_alone(octets: &[u8], ends: bool, again: bool) {
+    assert_eq!(attempted(octets, ends).needs_confirmation, again, "{octets:?}");
+}
+
+#[test]
+fn who_sends_all_rightly_and_then_nothing_may_be_asked_again_beside_others_that_wait() {
+    for silent in [&b""[..], b"\x81\x01x"] {
+        assert!(attempted(silent, false).rests_on_silence, "{silent:?}");
+    }
+    assert!(!attempted(b"\x81\x01y", false).rests_on_silence);
+    assert!(!attempted(b"\x81\x01x\xc1\x00", false).rests_on_silence);
 }
 
 #[test]
