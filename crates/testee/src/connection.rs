@@ -10,7 +10,7 @@ use std::{
     io::{self, IoSlice},
     pin::{Pin, pin},
     sync::Arc,
-    task::{Context, Poll, ready},
+    task::{Context, Poll, Waker, ready},
     time::Duration,
 };
 
@@ -148,8 +148,15 @@ async fn run(
     let mut now = Duration::ZERO;
     let mut outbox = Outbox::default();
     let (cancelled, timer) = (pin!(stop.cancelled()), pin!(sleep_until(begun)));
-    let mut outside =
-        Outside { stop: cancelled, stopping: false, timer, armed: None, rested: true };
+    let mut outside = Outside {
+        token: stop,
+        stop: cancelled,
+        waker: None,
+        stopping: false,
+        timer,
+        armed: None,
+        rested: true,
+    };
     let mut ended = false;
     // When the peer took something last, or all was said.
     let mut progress = None;
@@ -264,6 +271,9 @@ fn poll_read(
 ///
 /// Both wake the task, so that neither is asked again before the task has rested.
 struct Outside<'a, 'b> {
+    token: &'a CancellationToken,
+    /// Whom the word to stop will wake.
+    waker: Option<Waker>,
     stop: Pin<&'a mut WaitForCancellationFuture<'b>>,
     stopping: bool,
     timer: Pin<&'a mut Sleep>,
@@ -273,8 +283,19 @@ struct Outside<'a, 'b> {
 }
 
 impl Outside<'_, '_> {
+    /// Whether the word to stop has come. What listens for it belongs to the connection, and is far
+    /// away where there are many; so it is left alone while the same task listens.
+    fn is_stopped(&mut self, cx: &mut Context<'_>) -> bool {
+        let listens = self.waker.as_ref().is_some_and(|waker| waker.will_wake(cx.waker()));
+        if listens && !self.token.is_cancelled() {
+            return false;
+        }
+        self.waker = Some(cx.waker().clone());
+        self.stop.as_mut().poll(cx).is_ready()
+    }
+
     fn poll(&mut self, cx: &mut Context<'_>, deadline: Option<Instant>) -> Poll<Happened> {
-        if self.rested && !self.stopping && self.stop.as_mut().poll(cx).is_ready() {
+        if self.rested && !self.stopping && self.is_stopped(cx) {
             self.stopping = true;
             return Poll::Ready(Happened::Stopped);
         }

@@ -12,7 +12,7 @@ use tokio::{
     task::JoinSet,
     time::{sleep, timeout},
 };
-use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
 use crate::{
@@ -114,26 +114,25 @@ impl EchoServer {
         // Who stops the server does not wait for ever, even if the connections may.
         let close_timeout = Some(self.options.server.close_timeout).filter(|it| !it.is_zero());
         let patience = close_timeout.unwrap_or(PATIENCE) * 2;
-        let connections = TaskTracker::new();
-        // Dropping the future of this function drops the connections as well.
-        let abort = CancellationToken::new();
-        let _guard = abort.clone().drop_guard();
+        // Dropping the future of this function drops these, and with them the connections.
         let mut accepting = JoinSet::new();
         for (listener, addr) in self.listeners {
             tracing::info!(%addr, "listening");
-            accepting.spawn(accept(
-                listener,
-                (self.options.clone(), self.tls.clone()),
-                connections.clone(),
-                (stop.clone(), abort.clone()),
-            ));
+            let (options, tls) = (self.options.clone(), self.tls.clone());
+            accepting.spawn(accept(listener, options, tls, stop.clone()));
         }
-        while accepting.join_next().await.is_some() {}
-        connections.close();
-        if timeout(patience, connections.wait()).await.is_err() {
-            tracing::debug!(open = connections.len(), "dropping connections");
-            abort.cancel();
-            connections.wait().await;
+        let mut open: Vec<_> = accepting.join_all().await;
+        let all_end = async {
+            for connections in &mut open {
+                while connections.join_next().await.is_some() {}
+            }
+        };
+        if timeout(patience, all_end).await.is_err() {
+            let left: usize = open.iter().map(JoinSet::len).sum();
+            tracing::debug!(open = left, "dropping connections");
+            for mut connections in open {
+                connections.shutdown().await;
+            }
         }
         tracing::info!("stopped");
     }
@@ -161,30 +160,31 @@ fn listen(addr: SocketAddr, backlog: i32) -> io::Result<(TcpListener, SocketAddr
     Ok((listener, addr))
 }
 
+/// Accepts connections until `stop` is cancelled. Returns those that are still open.
 async fn accept(
     listener: TcpListener,
-    (options, tls): (EchoOptions, Option<ServerTls>),
-    connections: TaskTracker,
-    (stop, abort): (CancellationToken, CancellationToken),
-) {
+    options: EchoOptions,
+    tls: Option<ServerTls>,
+    stop: CancellationToken,
+) -> JoinSet<()> {
+    let mut connections = JoinSet::new();
     loop {
         let accepted = tokio::select! {
-            () = stop.cancelled() => return,
+            () = stop.cancelled() => return connections,
+            // What has ended is kept until it is looked at.
+            Some(_) = connections.join_next() => continue,
             accepted = listener.accept() => accepted,
         };
         match accepted {
             Ok((stream, peer)) => {
+                let (options, tls, stop) = (options.clone(), tls.clone(), stop.clone());
+                let serving = async move { serve_one(stream, options, tls, &stop).await };
                 let span = tracing::debug_span!("connection", role = "server", %peer);
-                let (options, tls) = (options.clone(), tls.clone());
-                let (stop, abort) = (stop.clone(), abort.clone());
-                let serving = async move {
-                    tokio::select! {
-                        biased;
-                        () = serve_one(stream, options, tls, &stop) => {}
-                        () = abort.cancelled() => {}
-                    }
-                };
-                connections.spawn(serving.instrument(span));
+                if span.is_disabled() {
+                    connections.spawn(serving);
+                } else {
+                    connections.spawn(serving.instrument(span));
+                }
             }
             // The peer was gone before it was accepted.
             Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
