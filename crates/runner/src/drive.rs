@@ -13,7 +13,7 @@ use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     sync::mpsc,
     task::yield_now,
-    time::{Instant, Sleep, sleep_until},
+    time::{Instant, Sleep, sleep_until, timeout},
 };
 use tokio_util::sync::CancellationToken;
 use wsproof_engine::{Case, Input, Outcome, Run, RunConfig, Transmit};
@@ -29,6 +29,10 @@ use crate::{
 const READ: usize = 64 << 10;
 /// A case that is over does not wait any longer for a peer to take the last octets.
 const LAST_OCTETS: Duration = Duration::from_secs(1);
+/// Who looks at a timer so much too late stood still, and the peer with it, if it is the machine.
+const STOOD_STILL: Duration = Duration::from_millis(100);
+/// A peer gets as long as the tester stood still to go on with its answer, and no longer than this.
+const GRACE: Duration = Duration::from_secs(1);
 /// Reads in a row before timers are looked at: an endless stream must not hide them.
 const READS_IN_A_ROW: usize = 16;
 
@@ -214,7 +218,7 @@ impl Driver {
             if !settles && due <= Instant::now() && !self.run.is_over() {
                 // Under a stream without end the runtime may never get to its own timers.
                 activity.set_waiting(false);
-                self.catch_up().await;
+                self.catch_up(due.elapsed()).await;
                 self.run.handle_timeout(self.began.elapsed());
                 continue;
             }
@@ -317,17 +321,28 @@ impl Driver {
     }
 
     /// Takes what is there already: while this process stood still it may have come before
-    /// something was due. Once, as a peer that never pauses must not put that off.
-    async fn catch_up(&mut self) {
+    /// something was due. Once, as a peer that never pauses must not put that off. If `late` says
+    /// that the machine stood still, the peer could not answer either, and may do so now.
+    async fn catch_up(&mut self, late: Duration) {
         // So that the runtime asks the system what has arrived.
         yield_now().await;
-        poll_fn(|cx| {
-            for id in 0..self.sockets.len() {
-                self.poll_read(id, cx);
-            }
-            Poll::Ready(())
-        })
-        .await;
+        let mut read = poll_fn(|cx| Poll::Ready(self.poll_read_all(cx))).await;
+        if late >= STOOD_STILL && !read {
+            let some = poll_fn(|cx| {
+                read |= self.poll_read_all(cx);
+                if read { Poll::Ready(()) } else { Poll::Pending }
+            });
+            // If nothing comes, nothing has come.
+            let _ = timeout(late.min(GRACE), some).await;
+        }
+    }
+
+    fn poll_read_all(&mut self, cx: &mut Context<'_>) -> bool {
+        let mut read = false;
+        for id in 0..self.sockets.len() {
+            read |= self.poll_read(id, cx);
+        }
+        read
     }
 
     fn poll(&mut self, cx: &mut Context<'_>, alarm: Pin<&mut Sleep>) -> Poll<Progress> {
@@ -466,8 +481,9 @@ mod tests {
         Connection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
         Sec-WebSocket-Version: 13\r\n\r\n";
 
-    #[tokio::test]
-    async fn what_came_while_nobody_looked_came_in_time() {
+    /// Whether the WebSocket opens if the rest of the request comes when the limit of the opening
+    /// handshake was over long ago, and the peer has a number of turns before it sends the rest.
+    async fn check_opens(turns: usize) {
         let mut section = Section::default();
         section.case("1.1.1", "a case");
         let case = Arc::new(section.into_cases().remove(0));
@@ -475,17 +491,35 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let mut peer = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
         let (head, rest) = REQUEST.split_at(20);
-        peer.write_all(rest).await.unwrap();
-        drop(peer);
+        let answering = async move {
+            for _ in 0..turns {
+                yield_now().await;
+            }
+            peer.write_all(rest).await.unwrap();
+        };
+        if turns == 0 {
+            answering.await;
+        } else {
+            tokio::spawn(answering);
+        }
         let accepted = Accepted {
             stream: Stream::Tcp(listener.accept().await.unwrap().0),
             octets: head.to_vec(),
-            // The limit of the opening handshake is over.
             began: Instant::now() - Duration::from_mins(1),
             started: SystemTime::now(),
         };
         let never = CancellationToken::new();
         let driven = drive_accepted(case, config, accepted, &never).await.unwrap();
         assert!(driven.outcome.opened_at.is_some(), "{:?}", driven.outcome);
+    }
+
+    #[tokio::test]
+    async fn what_came_while_nobody_looked_came_in_time() {
+        check_opens(0).await;
+    }
+
+    #[tokio::test]
+    async fn a_peer_that_stood_still_with_the_tester_may_answer_now() {
+        check_opens(100).await;
     }
 }
