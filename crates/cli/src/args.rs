@@ -4,7 +4,7 @@ mod ci;
 mod load;
 mod replay;
 
-use std::{ffi::OsString, net::SocketAddr, path::PathBuf};
+use std::{ffi::OsString, net::SocketAddr, num::NonZeroUsize, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand, ValueEnum, builder::NonEmptyStringValueParser};
 use wsproof_report::JudgeKind;
@@ -399,6 +399,10 @@ fn some_seconds(text: &str) -> Result<f64, String> {
         ..0.001 => Err("nothing can be counted in so short a time".to_owned()),
         seconds => Ok(seconds),
     }
+}
+
+fn at_least_one(text: &str) -> Result<NonZeroUsize, String> {
+    text.parse().map_err(|_| "a whole number from 1 on".to_owned())
 }
 
 fn address(text: &str) -> Result<SocketAddr, String> {

@@ -50,6 +50,7 @@ fn wrong_usage_is_named_with_its_mend() {
     check(&["test", "--header", "No colon"], 2, "Name: value");
     check(&["test", "--header", "A b: c"], 2, "no field name may have");
     check(&["test", "--jobs", "0"], 2, "1..=1024");
+    check(&["load", "ws://a", "--connections", "0"], 2, "a whole number from 1 on");
     check(&["test", "--time-scale", "0.5"], 2, "1 to 1000");
     check(&["test", "--server-ready", "x"], 2, "--server-cmd");
     check(&["cases", "5.21"], 2, "`5.21` is no case");

@@ -25,6 +25,7 @@ use wsproof_proto::CloseCode;
 
 use crate::{
     Endpoint, Event, Input, Transmit,
+    ahead::ReadAhead,
     mailbox::{Mailbox, Message, mailbox},
     spare,
 };
@@ -69,15 +70,25 @@ impl Transport for TcpStream {
     }
 }
 
-impl Transport for client::TlsStream<TcpStream> {
+impl Transport for ReadAhead {
+    fn is_tls(&self) -> bool {
+        false
+    }
+
     fn tcp(&self) -> &TcpStream {
-        self.get_ref().0
+        self.below()
     }
 }
 
-impl Transport for server::TlsStream<TcpStream> {
+impl<S: Transport> Transport for client::TlsStream<S> {
     fn tcp(&self) -> &TcpStream {
-        self.get_ref().0
+        self.get_ref().0.tcp()
+    }
+}
+
+impl<S: Transport> Transport for server::TlsStream<S> {
+    fn tcp(&self) -> &TcpStream {
+        self.get_ref().0.tcp()
     }
 }
 

@@ -6,6 +6,7 @@
 //! of a fuzzing server. With a [`Defect`] switched on, the endpoint is wrong in one known way: such
 //! mutants show that a test notices. It parses frames by itself and shares no judging code with a tester.
 
+mod ahead;
 pub mod client;
 pub mod connection;
 mod defect;

@@ -22,6 +22,8 @@ use rustls::{
 use tokio::net::TcpStream;
 use tokio_rustls::{TlsAcceptor, TlsConnector, client, server::TlsStream};
 
+use crate::ahead::ReadAhead;
+
 /// Why a server has no TLS.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -94,9 +96,9 @@ impl ServerTls {
     }
 
     /// Carries out the TLS handshake with a client.
-    pub(crate) async fn accept(&self, stream: TcpStream) -> io::Result<TlsStream<TcpStream>> {
+    pub(crate) async fn accept(&self, stream: TcpStream) -> io::Result<TlsStream<ReadAhead>> {
         stream.set_nodelay(true)?;
-        TlsAcceptor::from(self.config.clone()).accept(stream).await
+        TlsAcceptor::from(self.config.clone()).accept(ReadAhead::new(stream)).await
     }
 }
 

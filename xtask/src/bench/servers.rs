@@ -15,7 +15,7 @@ use crate::peers::{self, Peer};
 const SLOW: [&str; 3] = ["9.*", "12.*", "13.*"];
 
 /// How many cases may overlap where the measured ones may.
-const JOBS: &str = "4";
+const JOBS: &str = "16";
 
 /// How long the parts of a run took, in seconds, as its stored results tell.
 #[derive(Default)]

@@ -4,7 +4,7 @@ use std::num::NonZeroUsize;
 
 use clap::{Args, ValueEnum};
 
-use super::{TlsArgs, seconds, some_seconds};
+use super::{TlsArgs, at_least_one, seconds, some_seconds};
 
 #[derive(Debug, Args)]
 pub(crate) struct LoadArgs {
@@ -12,7 +12,7 @@ pub(crate) struct LoadArgs {
     pub(crate) url: String,
 
     /// Connections, each with one message under way
-    #[arg(long, value_name = "N", default_value = "1")]
+    #[arg(long, value_name = "N", default_value = "1", value_parser = at_least_one)]
     pub(crate) connections: NonZeroUsize,
 
     /// Octets in a message
