@@ -304,6 +304,12 @@ impl Connection {
         self.timers.iter().map(|pending| (pending.due, pending.order)).min()
     }
 
+    /// The timer with that place in the order.
+    pub(crate) fn timer(&self, order: u64) -> Option<Timer> {
+        let found = self.timers.iter().find(|pending| pending.order == order);
+        found.map(|pending| pending.timer)
+    }
+
     /// Takes the timer with that place in the order, and says that it expired.
     pub(crate) fn expire(
         &mut self,

@@ -300,6 +300,12 @@ impl Run {
             || self.connections.iter().all(|it| it.is_ended() || closed(it))
     }
 
+    /// Whether what is due next is a pause of the script, and no limit for the peer.
+    pub fn is_pause_due(&self) -> bool {
+        let next = self.next_timeout();
+        next.is_some_and(|(_, order, id)| self.connections[id].timer(order) == Some(Timer::Wait))
+    }
+
     /// Whether nothing is to be written: the run waits for the peer, or for time to pass.
     pub fn is_waiting(&self) -> bool {
         self.connections.iter().all(|connection| connection.out.is_empty())

@@ -201,11 +201,13 @@ impl Driver {
     ) -> Option<Driven> {
         let mut alarm = Box::pin(sleep_until(self.began));
         loop {
+            let dialling = Instant::now();
             tokio::select! {
                 biased;
                 () = cancel.cancelled() => return None,
                 () = self.dial(address) => {}
             }
+            let dialling = dialling.elapsed();
             self.tell();
             if self.is_done() {
                 break;
@@ -218,7 +220,13 @@ impl Driver {
             if !settles && due <= Instant::now() && !self.run.is_over() {
                 // Under a stream without end the runtime may never get to its own timers.
                 activity.set_waiting(false);
-                self.catch_up(due.elapsed()).await;
+                // Nothing is read while a further connection is dialled, which is no standstill.
+                let late = due.elapsed().saturating_sub(dialling);
+                tokio::select! {
+                    biased;
+                    () = cancel.cancelled() => return None,
+                    () = self.catch_up(late) => {}
+                }
                 self.run.handle_timeout(self.began.elapsed());
                 continue;
             }
@@ -322,35 +330,40 @@ impl Driver {
 
     /// Takes what is there already: while this process stood still it may have come before
     /// something was due. Once, as a peer that never pauses must not put that off. If `late` says
-    /// that the machine stood still, the peer could not answer either, and may do so now.
+    /// that the machine stood still, the peer could not go on either, and may do so now.
     async fn catch_up(&mut self, late: Duration) {
         // So that the runtime asks the system what has arrived.
         yield_now().await;
-        let mut read = poll_fn(|cx| Poll::Ready(self.poll_read_all(cx))).await;
-        if late >= STOOD_STILL && !read {
-            let some = poll_fn(|cx| {
-                read |= self.poll_read_all(cx);
-                if read { Poll::Ready(()) } else { Poll::Pending }
-            });
-            // If nothing comes, nothing has come.
-            let _ = timeout(late.min(GRACE), some).await;
+        poll_fn(|cx| {
+            self.poll_sockets(cx);
+            Poll::Ready(())
+        })
+        .await;
+        // A pause of the script's own is over when it is over.
+        if late < STOOD_STILL || self.run.is_pause_due() {
+            return;
         }
+        let gone_on = poll_fn(|cx| {
+            self.poll_sockets(cx);
+            let due = self.run.poll_timeout().map(|due| self.began + due);
+            let still_due = due.is_some_and(|due| due <= Instant::now());
+            if self.run.is_over() || !still_due { Poll::Ready(()) } else { Poll::Pending }
+        });
+        // If nothing comes, nothing has come.
+        let _ = timeout(late.min(GRACE), gone_on).await;
     }
 
-    fn poll_read_all(&mut self, cx: &mut Context<'_>) -> bool {
-        let mut read = false;
-        for id in 0..self.sockets.len() {
-            read |= self.poll_read(id, cx);
-        }
-        read
-    }
-
-    fn poll(&mut self, cx: &mut Context<'_>, alarm: Pin<&mut Sleep>) -> Poll<Progress> {
+    fn poll_sockets(&mut self, cx: &mut Context<'_>) -> bool {
         let mut moved = false;
         for id in 0..self.sockets.len() {
             moved |= self.poll_write(id, cx);
             moved |= self.poll_read(id, cx);
         }
+        moved
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>, alarm: Pin<&mut Sleep>) -> Poll<Progress> {
+        let moved = self.poll_sockets(cx);
         if alarm.poll(cx).is_ready() {
             return Poll::Ready(Progress::Alarm);
         }
@@ -469,10 +482,10 @@ impl Driver {
 #[cfg(test)]
 mod tests {
     use tokio::{
-        io::AsyncWriteExt,
+        io::{AsyncReadExt, AsyncWriteExt},
         net::{TcpListener, TcpStream},
     };
-    use wsproof_engine::{Section, Target};
+    use wsproof_engine::{Grade, Section, Target, echo, text};
     use wsproof_proto::Role;
 
     use super::*;
@@ -481,6 +494,78 @@ mod tests {
         Connection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
         Sec-WebSocket-Version: 13\r\n\r\n";
 
+    /// A connection from a peer that does something with its end.
+    async fn stream<F>(act: impl FnOnce(TcpStream) -> F) -> Stream
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let peer = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        tokio::spawn(act(peer));
+        Stream::Tcp(listener.accept().await.unwrap().0)
+    }
+
+    /// Lets other tasks have so many turns.
+    async fn stand_still(turns: usize) {
+        for _ in 0..turns {
+            yield_now().await;
+        }
+    }
+
+    /// What becomes of a case whose time was over long ago when somebody looks again. The peer
+    /// has opened the WebSocket, and goes on now.
+    async fn look_late<F>(act: impl FnOnce(TcpStream) -> F) -> Outcome
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let mut section = Section::default();
+        section
+            .case("1.1.1", "a case")
+            .send(text("x"))
+            .accept(Grade::Strict, [echo()])
+            .then_close()
+            .kill_after(Duration::from_secs(1));
+        let case = Arc::new(section.into_cases().remove(0));
+        let config = RunConfig::new(Role::Server, Target::new(String::new(), String::new()), 0);
+        let mut run = Run::accepted(case, config, Duration::ZERO);
+        run.handle(0, Duration::ZERO, Input::Octets(&mut REQUEST.to_vec()));
+        let mut driver = Driver::new(run, Instant::now() - Duration::from_secs(10));
+        driver.sockets.push(Socket::new(Some(stream(act).await)));
+        let (never, started) = (CancellationToken::new(), SystemTime::now());
+        driver.go(started, None, &mut Activity::unheard(), &never).await.unwrap().outcome
+    }
+
+    /// Reads until the close frame without a mask has come.
+    async fn read_close(peer: &mut TcpStream) {
+        let mut octets = Vec::new();
+        while !octets.windows(2).any(|two| two == [0x88, 0x02]) {
+            assert!(peer.read_buf(&mut octets).await.unwrap() > 0);
+        }
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_takes_several_steps_is_waited_for() {
+        let outcome = look_late(|mut peer| async move {
+            stand_still(100).await;
+            peer.write_all(b"\x81\x81\0\0\0\0x").await.unwrap();
+            read_close(&mut peer).await;
+            stand_still(100).await;
+            peer.write_all(b"\x88\x82\0\0\0\0\x03\xe8").await.unwrap();
+        })
+        .await;
+        assert!(outcome.closing.was_clean && !outcome.is_out_of_time(), "{outcome:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_says_nothing_when_looked_at_again_is_late() {
+        let outcome = look_late(|peer| async move {
+            std::future::pending::<()>().await;
+            drop(peer);
+        })
+        .await;
+        assert!(outcome.is_out_of_time(), "{outcome:?}");
+    }
+
     /// Whether the WebSocket opens if the rest of the request comes when the limit of the opening
     /// handshake was over long ago, and the peer has a number of turns before it sends the rest.
     async fn check_opens(turns: usize) {
@@ -488,22 +573,13 @@ mod tests {
         section.case("1.1.1", "a case");
         let case = Arc::new(section.into_cases().remove(0));
         let config = RunConfig::new(Role::Server, Target::new(String::new(), String::new()), 0);
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let mut peer = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
         let (head, rest) = REQUEST.split_at(20);
-        let answering = async move {
-            for _ in 0..turns {
-                yield_now().await;
-            }
+        let stream = stream(move |mut peer| async move {
+            stand_still(turns).await;
             peer.write_all(rest).await.unwrap();
-        };
-        if turns == 0 {
-            answering.await;
-        } else {
-            tokio::spawn(answering);
-        }
+        });
         let accepted = Accepted {
-            stream: Stream::Tcp(listener.accept().await.unwrap().0),
+            stream: stream.await,
             octets: head.to_vec(),
             began: Instant::now() - Duration::from_mins(1),
             started: SystemTime::now(),

@@ -201,8 +201,9 @@ impl<'a> Scheduler<'a> {
         if self.gone || self.cancel.is_cancelled() {
             return None;
         }
-        if !self.overlapped.is_empty() {
-            return if self.may_start(Mode::Overlapped) {
+        if let Some(case) = self.overlapped.peek() {
+            let (active, all) = self.at_work();
+            return if self.load.may_start(Mode::Overlapped, case.measured, active, all) {
                 self.overlapped.next().map(|case| (case, Mode::Overlapped))
             } else {
                 None
@@ -229,9 +230,16 @@ impl<'a> Scheduler<'a> {
         None
     }
 
+    /// Whether a case that overlaps with none at work may begin.
     fn may_start(&self, mode: Mode) -> bool {
+        let (active, all) = self.at_work();
+        self.load.may_start(mode, false, active, all)
+    }
+
+    /// How many cases are at work, and how many run.
+    fn at_work(&self) -> (usize, usize) {
         let active = self.running.values().filter(|running| !running.waiting).count();
-        self.load.may_start(mode, active, self.running.len())
+        (active, self.running.len())
     }
 
     fn start(&mut self, case: Arc<Case>, mode: Mode) {

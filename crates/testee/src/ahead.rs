@@ -1,7 +1,7 @@
 //! TCP below TLS, read ahead.
 //!
 //! rustls asks for 4 KiB at a time, so that a record of 16 KiB costs five system calls. Here one
-//! call takes as much as is there, and what TLS did not ask for is held until it does.
+//! call takes what is there, up to 64 KiB, and what TLS did not ask for is held until it does.
 
 use std::{
     cell::RefCell,

@@ -187,7 +187,7 @@ fn remarks(case: Option<&Case>, record: &Record, attempt: &Attempt) -> Vec<Strin
 
 /// How a verdict was reached, if that makes it need confirmation.
 fn reached(attempt: &Attempt) -> Option<&'static str> {
-    if !attempt.quiet {
+    if attempt.beside > 0 {
         return Some("beside other cases");
     }
     attempt.outcome.is_out_of_time().then_some("by waiting in vain")

@@ -63,12 +63,14 @@ impl Load {
         }
     }
 
-    /// Whether another case may begin while `active` are at work and `all` are connected.
-    pub(super) fn may_start(&self, mode: Mode, active: usize, all: usize) -> bool {
+    /// Whether another case may begin while `active` are at work and `all` are connected. A measured
+    /// one that may overlap does so as often as it was asked for.
+    pub(super) fn may_start(&self, mode: Mode, measured: bool, active: usize, all: usize) -> bool {
         let together = self.jobs * WAITING_PER_JOB;
         match mode {
             Mode::Alone => all == 0,
             Mode::Overlapped if self.strict || self.frozen => all < self.limit,
+            Mode::Overlapped if measured => all < self.jobs,
             Mode::Overlapped => active < self.limit && all < together,
             Mode::Quiet | Mode::Measured if self.strict => all == 0,
             Mode::Quiet | Mode::Measured => active == 0 && all < together,
@@ -200,10 +202,10 @@ mod tests {
     fn a_refusal_halves_and_makes_waiting_connections_count() {
         let mut load = Load::new(16);
         feed(&mut load, 100, false, QUICK);
-        assert!(load.may_start(Mode::Overlapped, 3, 40));
+        assert!(load.may_start(Mode::Overlapped, false, 3, 40));
         feed(&mut load, 1, true, None);
         assert_eq!(load.limit, 8);
-        assert!(!load.may_start(Mode::Overlapped, 0, 8));
+        assert!(!load.may_start(Mode::Overlapped, false, 0, 8));
     }
 
     #[test]
@@ -214,6 +216,15 @@ mod tests {
         feed(&mut load, 1, true, None);
         feed(&mut load, 100, false, None);
         assert_eq!((load.limit, load.strict, load.is_troubled()), (16, true, true));
+    }
+
+    #[test]
+    fn measured_cases_overlap_at_once_but_for_a_peer_that_refuses() {
+        let mut load = Load::new(16);
+        assert!(load.may_start(Mode::Overlapped, true, 15, 15));
+        assert!(!load.may_start(Mode::Overlapped, true, 0, 16));
+        feed(&mut load, 1, true, None);
+        assert!(!load.may_start(Mode::Overlapped, true, 1, 1));
     }
 
     #[test]
@@ -237,8 +248,8 @@ mod tests {
     fn one_job_means_one_connection() {
         let load = Load::new(1);
         for mode in [Mode::Overlapped, Mode::Quiet, Mode::Measured, Mode::Alone] {
-            assert!(load.may_start(mode, 0, 0));
-            assert!(!load.may_start(mode, 0, 1), "{mode:?}");
+            assert!(load.may_start(mode, false, 0, 0));
+            assert!(!load.may_start(mode, false, 0, 1), "{mode:?}");
         }
     }
 }

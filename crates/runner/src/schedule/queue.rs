@@ -42,6 +42,11 @@ impl Queue {
         self.cases.is_empty()
     }
 
+    /// The case that is next.
+    pub(super) fn peek(&self) -> Option<&Case> {
+        self.cases.front().map(AsRef::as_ref)
+    }
+
     pub(super) fn next(&mut self) -> Option<Arc<Case>> {
         self.cases.pop_front()
     }

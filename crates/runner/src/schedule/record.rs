@@ -82,7 +82,10 @@ impl Record {
 fn rests_on_silence(case: &Case, outcome: &Outcome, judgements: [&Judgement; 2]) -> bool {
     let mark = |event: &Event| matches!(event.what, Observed::Timeout { .. });
     let nothing_sent = outcome.echoes == 0 && outcome.events.iter().all(mark);
-    let rightly_sent = judgements.iter().all(|it| it.behavior == Behavior::Ok);
+    let code = outcome.closing.remote_code;
+    let rightly_sent = judgements.iter().all(|it| it.behavior == Behavior::Ok)
+        && code.is_none_or(|code| case.close.codes.contains(&code))
+        && outcome.deviations.is_empty();
     !case.measured && (nothing_sent || rightly_sent && outcome.is_out_of_time())
 }
 
