@@ -16,7 +16,8 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use wsproof_proto::CloseCode;
 use wsproof_testee::{
-    ClientConfig, Defect, EchoOptions, EchoServer, Endpoint, Event, ServeError, connection,
+    ClientConfig, Defect, EchoOptions, EchoServer, Endpoint, Event, ServeError, ServerConfig,
+    connection,
 };
 
 const LIMIT: Duration = Duration::from_secs(20);
@@ -136,6 +137,47 @@ async fn stopping_closes_what_is_open_with_1001() {
         "{seen:?}"
     );
     timeout(LIMIT, server.serving).await.unwrap().unwrap();
+}
+
+/// A client that has opened a WebSocket and does nothing more.
+async fn idler(addr: SocketAddr) -> TcpStream {
+    let mut stream = TcpStream::connect(addr).await.unwrap();
+    let request = "GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+                   Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        head.push(stream.read_u8().await.unwrap());
+    }
+    stream
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_does_not_end_is_dropped_when_the_server_stops() {
+    let forever = Duration::ZERO;
+    let config = ServerConfig::default();
+    let config = ServerConfig { close_timeout: forever, handshake_timeout: forever, ..config };
+    let server = EchoServer::bind(EchoOptions { server: config, ..EchoOptions::default() });
+    let server = server.await.unwrap();
+    let addr = server.local_addrs()[0];
+    let stop = CancellationToken::new();
+    let serving = tokio::spawn(server.serve(stop.clone()));
+    let mut client = idler(addr).await;
+    stop.cancel();
+    serving.await.unwrap();
+    // A close frame, and then nobody is there.
+    let mut rest = Vec::new();
+    let _ = client.read_to_end(&mut rest).await;
+    assert_eq!(rest[..2], [0x88, 12]);
+}
+
+#[tokio::test]
+async fn who_drops_the_server_drops_its_connections() {
+    let server = serve(None).await;
+    let mut client = idler(server.addr).await;
+    server.serving.abort();
+    let read = timeout(LIMIT, client.read_u8()).await.unwrap();
+    assert!(read.is_err(), "{read:?}");
 }
 
 #[tokio::test]
