@@ -7,7 +7,7 @@ pub mod moves;
 
 use std::time::Duration;
 
-use wsproof_engine::{Limits, RunConfig, Settings, Target};
+use wsproof_engine::{RunConfig, Settings, Target};
 use wsproof_proto::{
     FrameHeader, Opcode, Role, frame,
     handshake::{accept_for, parse_request},
